@@ -1,0 +1,247 @@
+//! The way in over HTTP: systems, commands, history, health.
+//!
+//! Parses, asks the gateway, answers. Emits nothing to rooms.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::{Json, Router};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::{Command, SystemId};
+use crate::config::{Limits, Origins, System};
+use crate::error::{ApiError, Code};
+use crate::gateway::{Answer, Gateway};
+use crate::origin;
+use crate::query::{self, Asked, Verb};
+use crate::time::Moment;
+use crate::{console, legacy, wire};
+
+/// What the handlers need.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub gateway: Gateway,
+    pub ticks: watch::Receiver<Moment>,
+    pub limits: Arc<Limits>,
+    pub origins: Arc<Origins>,
+    /// The longest timer, in seconds.
+    pub max_timer: u32,
+    pub shutdown: CancellationToken,
+}
+
+/// Method and path of every route but the console's files, for the documentation and the test that compares the two.
+pub const ROUTES: [&str; 17] = [
+    "GET /systems",
+    "GET /systems/{id}",
+    "POST|GET /systems/{id}/manual",
+    "POST|GET /systems/{id}/timer",
+    "POST|GET /systems/{id}/stop",
+    "GET /systems/{id}/history",
+    "GET /systems/{id}/ws",
+    "POST|GET /manual",
+    "POST|GET /timer",
+    "POST|GET /stop",
+    "GET /history",
+    "GET /ws",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /",
+    "GET /console/{id}",
+    "GET /{file}",
+];
+
+/// Every route of the gateway but Socket.IO's, which is a layer around them.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/systems", get(systems))
+        .route("/systems/{id}", get(system))
+        .route("/systems/{id}/manual", command(Verb::Manual))
+        .route("/systems/{id}/timer", command(Verb::Timer))
+        .route("/systems/{id}/stop", command(Verb::Stop))
+        .route("/systems/{id}/history", get(history))
+        .route("/systems/{id}/ws", get(legacy::system_feed))
+        .route(
+            "/manual",
+            legacy::command(Verb::Manual, "clock mode starter"),
+        )
+        .route("/timer", legacy::command(Verb::Timer, "timer mode starter"))
+        .route("/stop", legacy::command(Verb::Stop, "stop"))
+        .route("/history", get(legacy::history))
+        .route("/ws", get(legacy::default_feed))
+        .route("/healthz", get(async || StatusCode::OK))
+        .route("/readyz", get(ready))
+        .route("/", get(legacy::root))
+        .route("/console/{id}", get(console::page))
+        .fallback(console::file)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(shape))
+        .with_state(app)
+}
+
+/// A route that both `POST` and `GET` may call, and nothing else: `HEAD`, which axum would serve as `GET`, is sent by
+/// programs that only want to look.
+pub(crate) fn on_command<H, T>(handler: H) -> MethodRouter<App>
+where
+    H: axum::handler::Handler<T, App>,
+    T: 'static,
+{
+    on(MethodFilter::GET.or(MethodFilter::POST), handler).head(method_not_allowed)
+}
+
+fn command(verb: Verb) -> MethodRouter<App> {
+    on_command(
+        async move |State(app): State<App>, Path(id): Path<String>, request: Request| {
+            let system = app.system(&id)?;
+            let answer = app.carry_out(verb, system, request).await?;
+            Ok::<_, ApiError>(outcome(system, &answer))
+        },
+    )
+}
+
+fn outcome(system: &System, answer: &Answer) -> Response {
+    Json(wire::Outcome {
+        changed: answer.unchanged.is_none(),
+        reason: answer.unchanged.map(wire::reason),
+        state: wire::State::new(&system.id, &answer.state, &answer.now),
+    })
+    .into_response()
+}
+
+impl App {
+    /// The system of that id.
+    pub(crate) fn system(&self, id: &str) -> Result<&System, ApiError> {
+        let id = SystemId::parse(id)?;
+        let system = self.gateway.systems().get(&id);
+        system.ok_or_else(|| ApiError::unknown_system(&id))
+    }
+
+    /// The system that the routes of the original mean.
+    pub(crate) fn default_system(&self) -> Result<&System, ApiError> {
+        self.system(self.gateway.systems().default_id().as_str())
+    }
+
+    /// Reads what a request asks of a system, and has it done.
+    pub(crate) async fn carry_out(
+        &self,
+        verb: Verb,
+        system: &System,
+        request: Request,
+    ) -> Result<Answer, ApiError> {
+        origin::check(&self.origins, request.headers())?;
+        refuse_prefetch(&request)?;
+        let (parts, body) = request.into_parts();
+        let body: Bytes = query::body(body, &self.limits).await?;
+        let Asked { seconds, by } = query::asked(verb, parts.uri.query(), &body, self.max_timer)?;
+        let command = match verb {
+            Verb::Manual => Command::Manual {
+                limit_s: system.manual_limit,
+                by,
+            },
+            Verb::Timer => Command::Timer {
+                seconds: seconds.unwrap_or(system.timer_seconds),
+                by,
+            },
+            Verb::Stop => Command::Stop { by },
+        };
+        Ok(self.gateway.submit(&system.id, &command).await?)
+    }
+}
+
+/// A browser that guesses where its user will go next must not open a valve.
+fn refuse_prefetch(request: &Request) -> Result<(), ApiError> {
+    let guesses = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+        let value = request.headers().get(*name);
+        value.is_some_and(|value| value.as_bytes().starts_with(b"prefetch"))
+    });
+    if guesses {
+        let message = "a command is not carried out for a prefetch; open the address for real";
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(())
+}
+
+async fn systems(State(app): State<App>) -> Result<Response, ApiError> {
+    let systems = app.gateway.systems().iter();
+    let mut states = Vec::with_capacity(systems.len());
+    for system in systems {
+        states.push((system, app.gateway.store().load(&system.id).await?));
+    }
+    let now = app.gateway.clock().now();
+    let list = states.iter();
+    let list: Vec<_> = list
+        .map(|(system, state)| wire::System::new(system, state, &now))
+        .collect();
+    Ok(Json(list).into_response())
+}
+
+async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let system = app.system(&id)?;
+    let state = app.gateway.store().load(&system.id).await?;
+    let now = app.gateway.clock().now();
+    Ok(Json(wire::System::new(system, &state, &now)).into_response())
+}
+
+async fn history(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let system = app.system(&id)?;
+    let (limit, before) = query::page(query.as_deref())?;
+    let actions = app
+        .gateway
+        .store()
+        .history(&system.id, limit, before)
+        .await?;
+    let rows: Vec<_> = actions
+        .iter()
+        .map(|action| wire::Action::new(&system.id, action))
+        .collect();
+    Ok(Json(rows).into_response())
+}
+
+async fn ready(State(app): State<App>) -> Result<StatusCode, ApiError> {
+    app.gateway.store().ping().await?;
+    Ok(StatusCode::OK)
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let message = format!(
+        "{} is not allowed here; the Allow header says what is",
+        request.method()
+    );
+    ApiError::new(Code::MethodNotAllowed, message)
+}
+
+/// The last word on every answer: refusals of the framework get the shape of ours, and nothing is kept in caches
+/// unless its handler said so.
+async fn shape(mut response: Response) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let status = response.status();
+    let refused = status.is_client_error() || status.is_server_error();
+    if refused && response.headers().get(header::CONTENT_TYPE) != Some(&json) {
+        let code = match status {
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
+            _ => Code::BadRequest,
+        };
+        response = ApiError::new(code, "the request cannot be understood").into_response();
+    }
+    let headers = response.headers_mut();
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

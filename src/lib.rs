@@ -1,0 +1,136 @@
+//! acequia: a gateway for irrigation. Many systems, one room each; what happens is durable before anybody hears of it.
+//!
+//! ```text
+//!  http ────────┐
+//!  legacy ──────┼─ Command ─> gateway ─> engine ─> store.commit ─> changes() ─┬─> rooms ─> room "north": state, action
+//!  simulator ───┘ (HTTP only)  │   │    (pure)     (durable)      (the feed)  └─> deadlines: the next one moved
+//!                              │   └─ deadlines settle what is due the same way
+//!                              └─ answer back to the caller
+//!  socket: join -> enter room -> rooms: read state -> snapshot to this one socket (reads only)
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. [`engine`] and [`command`] import nothing of ours but each other and [`time`]'s types. They cannot wait and hold
+//!    no clock.
+//! 2. Nothing is live before it is durable. The store owns the feed: a commit compares, writes, and makes the change
+//!    visible in one step. `http` never emits.
+//! 3. Only `http`, `legacy`, `socket`, `rooms` and `error` use `wire`. Only `socket`, `rooms` and `members` know
+//!    socketioxide. `rooms` never writes; `socket` never submits.
+//! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
+//!    them elsewhere).
+//! 5. Deadlines are data in the states, fired by one loop, never a task per system.
+//! 6. Every queue is bounded, and what happens when it is full is written beside it.
+//! 7. A process that loses its memory loses nothing but connections. Idle systems cost no CPU.
+//! 8. Locks are std's, short, never across an await. SQLite lives on its own threads.
+//! 9. Small errors inside, one `ApiError` at the edge; causes go to the log, never to the client.
+//! 10. One slow, stalled or hostile client costs the others nothing.
+
+pub mod command;
+pub mod config;
+mod console;
+mod deadlines;
+pub mod engine;
+mod error;
+mod gateway;
+mod http;
+mod legacy;
+mod members;
+mod origin;
+mod query;
+mod rooms;
+mod serve;
+pub mod simulator;
+mod slim;
+mod socket;
+pub mod store;
+pub mod time;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::middleware::{from_fn, from_fn_with_state};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::trace::TraceLayer;
+
+pub use error::Code;
+pub use http::ROUTES;
+pub use socket::{EVENTS_IN, EVENTS_OUT};
+
+use config::Settings;
+use gateway::Gateway;
+use members::Members;
+use rooms::Rooms;
+use store::Store;
+use time::Clock;
+
+/// How long Socket.IO has to say good-bye: a client that does not read would hold it for ever.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// The gateway cannot start because what was running cannot be settled.
+#[derive(Debug, Error)]
+#[error("the store does not let the runs be settled that it holds")]
+pub struct NotSettled;
+
+/// The whole gateway, from a store that is open and a port that is bound until `shutdown`.
+///
+/// # Errors
+/// [`NotSettled`]; nothing was served.
+pub async fn run(
+    settings: Settings,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), NotSettled> {
+    let gateway = Gateway::new(Arc::new(settings.systems), store, clock);
+    let limits = Arc::new(settings.limits);
+    let origins = Arc::new(settings.origins);
+    let members = Arc::new(Members::new(limits.joins_per_socket));
+    let (layer, io) = socket::layer(&limits);
+    let (rooms, doors) = Rooms::new(io.clone(), gateway.clone(), Arc::clone(&members));
+    socket::serve(&io, gateway.clone(), members, doors.joins);
+
+    deadlines::settle_all(&gateway)
+        .await
+        .map_err(|_| NotSettled)?;
+    let rooms = tokio::spawn(rooms.run());
+    let deadlines = tokio::spawn(deadlines::watch(gateway.clone()));
+
+    let app = http::App {
+        gateway: gateway.clone(),
+        ticks: doors.ticks,
+        limits: Arc::clone(&limits),
+        origins: Arc::clone(&origins),
+        max_timer: settings.max_timer,
+        shutdown: shutdown.clone(),
+    };
+    let router = http::router(app)
+        .layer(layer)
+        .layer(from_fn(slim::release))
+        .layer(from_fn_with_state(
+            Arc::clone(&origins),
+            origin::guard_socket_io,
+        ))
+        .layer(origin::cors(&origins))
+        .layer(TraceLayer::new_for_http());
+
+    let closing = {
+        let (io, shutdown) = (io.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            if tokio::time::timeout(GOOD_BYE, io.close()).await.is_err() {
+                tracing::warn!("some clients did not hear the good-bye");
+            }
+        })
+    };
+    serve::serve(listener, router, &limits, shutdown).await;
+    rooms.abort();
+    deadlines.abort();
+    closing.abort();
+    gateway.store().close().await;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The program: arguments, log, store, port, and the only place that exits.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use acequia::config::{self, Overrides, Settings};
+use acequia::simulator;
+use acequia::store::Store;
+use acequia::time::SystemClock;
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// `EX_CONFIG` of sysexits is 78; what the contract promises is 64.
+const BAD_CONFIGURATION: u8 = 64;
+
+/// A gateway for irrigation: the state of every system, shown to everyone who watches, and remembered.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Serve the gateway until SIGTERM or SIGINT
+    Serve {
+        /// Configuration file; without it one system `default` is served from acequia.db in this folder
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Let simulated controllers ask for water at random
+        #[arg(long)]
+        simulate: bool,
+        /// Address and port, as in 127.0.0.1:8001
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<String>,
+        /// Where state and history live, as in sqlite:acequia.db
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
+    },
+    /// Let simulated controllers ask a running gateway for water
+    Simulate {
+        /// The gateway, as in <http://127.0.0.1:8001>
+        #[arg(long, value_name = "URL")]
+        url: String,
+    },
+    /// Validate a configuration and print what is in force
+    Check {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Serve {
+            config,
+            simulate,
+            listen,
+            store,
+        } => {
+            let overrides = Overrides {
+                listen,
+                store,
+                ..environment()
+            };
+            read(config.as_deref(), overrides).and_then(|(_, settings)| serve(settings, simulate))
+        }
+        Task::Simulate { url } => simulate(&url),
+        Task::Check { config } => check(&config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { text, code }) => {
+            // Nobody reads it if even this cannot be written.
+            let _ = writeln!(io::stderr(), "acequia: {text}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Why the program ends early: one line for the person at the machine.
+struct Failure {
+    text: String,
+    code: u8,
+}
+
+fn failure(text: impl std::fmt::Display) -> Failure {
+    Failure {
+        text: text.to_string(),
+        code: 1,
+    }
+}
+
+/// What the environment sets. A name or a value that is not text is none of ours.
+fn environment() -> Overrides {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Overrides {
+        environment: std::env::vars_os().filter_map(text).collect(),
+        ..Overrides::default()
+    }
+}
+
+fn read(path: Option<&Path>, overrides: Overrides) -> Result<(config::File, Settings), Failure> {
+    config::read(path, overrides).map_err(|error| Failure {
+        text: error.to_string(),
+        code: BAD_CONFIGURATION,
+    })
+}
+
+fn check(path: &Path) -> Result<(), Failure> {
+    let (file, settings) = read(Some(path), environment())?;
+    let effective = settings.effective(file);
+    let text = toml::to_string_pretty(&effective).map_err(failure)?;
+    io::stdout().write_all(text.as_bytes()).map_err(failure)
+}
+
+fn log(filter: &str) {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        // A log that cannot be written, because who read it is gone, is no reason to fail.
+        .log_internal_errors(false)
+        .init();
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failure)
+}
+
+fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
+    log(&settings.log);
+    let clock = SystemClock::new().map_err(failure)?;
+    runtime()?.block_on(async {
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|e| failure(format!("{} cannot be listened on: {e}", settings.listen)))?;
+        let address = listener.local_addr().map_err(failure)?;
+        let store = Store::open(&settings.store).map_err(failure)?;
+        let shutdown = on_signal().map_err(failure)?;
+        let systems = settings.systems.iter().len();
+        tracing::info!("acequia serves {systems} systems on http://{address}");
+        if simulate {
+            tokio::spawn(simulate_here(address));
+        }
+        acequia::run(settings, store, Arc::new(clock), listener, shutdown)
+            .await
+            .map_err(failure)
+    })
+}
+
+/// Cancelled by SIGTERM and SIGINT.
+fn on_signal() -> io::Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let cancel = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping");
+        cancel.cancel();
+    });
+    Ok(shutdown)
+}
+
+async fn simulate_here(mut address: SocketAddr) {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    if let Err(cause) = simulator::run(&format!("http://{address}")).await {
+        tracing::error!(%cause, "nothing is simulated");
+    }
+}
+
+fn simulate(url: &str) -> Result<(), Failure> {
+    log("info");
+    runtime()?.block_on(async {
+        let shutdown = on_signal().map_err(failure)?;
+        tokio::select! {
+            ended = simulator::run(url) => ended.map_err(failure),
+            () = shutdown.cancelled() => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,149 @@
+//! Who watches what: the rooms that have members, and what was last shown in them.
+//!
+//! Counts only: nothing is sent here.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use socketioxide::extract::SocketRef;
+
+use crate::command::SystemId;
+
+/// The rooms that have members.
+#[derive(Debug)]
+pub(crate) struct Members {
+    rooms: DashMap<SystemId, Room>,
+    joins_per_socket: usize,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    members: usize,
+    shown: Shown,
+}
+
+/// The `seq` that the members of a room have seen last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Its first member waits for its snapshot.
+    #[default]
+    Nothing,
+    Seq(u64),
+}
+
+/// The socket has joined as many systems as it may.
+#[derive(Debug)]
+pub(crate) struct TooManyJoins {
+    pub allowed: usize,
+}
+
+/// The systems that one socket has joined; none after it went away, so that an event that was still on its way cannot
+/// bring it back. Lives in the socket's extensions.
+#[derive(Clone, Debug)]
+struct Joined(Arc<Mutex<Option<Vec<SystemId>>>>);
+
+impl Members {
+    pub(crate) fn new(joins_per_socket: usize) -> Self {
+        Self {
+            rooms: DashMap::new(),
+            joins_per_socket,
+        }
+    }
+
+    /// A socket comes, with no room yet.
+    pub(crate) fn arrive(socket: &SocketRef) {
+        let joined = Joined(Arc::new(Mutex::new(Some(Vec::new()))));
+        socket.extensions.insert(joined);
+    }
+
+    /// Enters the room. Entering twice is fine.
+    ///
+    /// # Errors
+    /// [`TooManyJoins`]; the socket stays where it is.
+    pub(crate) fn enter(&self, socket: &SocketRef, system: &SystemId) -> Result<(), TooManyJoins> {
+        let Some(joined) = socket.extensions.get::<Joined>() else {
+            return Ok(());
+        };
+        let mut joined = lock(&joined);
+        let Some(systems) = joined.as_mut() else {
+            return Ok(());
+        };
+        if systems.contains(system) {
+            return Ok(());
+        }
+        if systems.len() >= self.joins_per_socket {
+            let allowed = self.joins_per_socket;
+            return Err(TooManyJoins { allowed });
+        }
+        systems.push(system.clone());
+        self.rooms.entry(system.clone()).or_default().members += 1;
+        socket.join(system.to_string());
+        Ok(())
+    }
+
+    /// Leaves the room. Leaving a room that was never entered is fine.
+    pub(crate) fn leave(&self, socket: &SocketRef, system: &SystemId) {
+        let Some(joined) = socket.extensions.get::<Joined>() else {
+            return;
+        };
+        let mut joined = lock(&joined);
+        let Some(systems) = joined.as_mut() else {
+            return;
+        };
+        if let Some(i) = systems.iter().position(|joined| joined == system) {
+            systems.swap_remove(i);
+            socket.leave(system.to_string());
+            self.one_less(system);
+        }
+    }
+
+    /// The socket is gone, from all its rooms, for good.
+    pub(crate) fn depart(&self, socket: &SocketRef) {
+        let joined = socket.extensions.get::<Joined>();
+        let systems = joined.and_then(|joined| lock(&joined).take());
+        for system in systems.unwrap_or_default() {
+            self.one_less(&system);
+        }
+    }
+
+    fn one_less(&self, system: &SystemId) {
+        if let Entry::Occupied(mut room) = self.rooms.entry(system.clone()) {
+            room.get_mut().members -= 1;
+            if room.get().members == 0 {
+                room.remove();
+            }
+        }
+    }
+
+    /// What the members of a room have seen; none where a room has no members.
+    pub(crate) fn shown(&self, system: &SystemId) -> Option<Shown> {
+        self.rooms.get(system).map(|room| room.shown)
+    }
+
+    /// The members of the room have been shown the state of `seq`.
+    pub(crate) fn note_shown(&self, system: &SystemId, seq: u64) {
+        if let Some(mut room) = self.rooms.get_mut(system) {
+            room.shown = Shown::Seq(seq);
+        }
+    }
+
+    /// The rooms whose members have seen a state, and the `seq` of it.
+    pub(crate) fn watched(&self) -> Vec<(SystemId, u64)> {
+        self.rooms
+            .iter()
+            .filter_map(|room| match room.shown {
+                Shown::Nothing => None,
+                Shown::Seq(seq) => Some((room.key().clone(), seq)),
+            })
+            .collect()
+    }
+}
+
+/// A panic under this lock leaves a list that is still a list.
+fn lock(joined: &Joined) -> MutexGuard<'_, Option<Vec<SystemId>>> {
+    joined
+        .0
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,81 @@
+//! Which web pages may use the gateway: what browsers say of where a request comes from.
+//!
+//! CORS alone lets a foreign page send commands (it may only not read the answer) and does not know websockets:
+//! whatever opens a valve or a connection is therefore checked here.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::config::Origins;
+use crate::error::{ApiError, Code};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Refuses what a browser sends on behalf of a page that is not allowed. Programs that are no browsers say nothing
+/// about an origin and pass.
+///
+/// # Errors
+/// `origin_not_allowed`.
+pub(crate) fn check(origins: &Origins, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Origins::Only(allowed) = origins else {
+        return Ok(());
+    };
+    let passes = match headers.get(header::ORIGIN).map(HeaderValue::to_str) {
+        Some(Ok(origin)) => is_own(origin, headers) || allowed.iter().any(|a| a == origin),
+        Some(Err(_)) => false,
+        // An image or a link of a foreign page has no origin, but modern browsers say that it is foreign.
+        None => headers
+            .get(FETCH_SITE)
+            .is_none_or(|site| site == "same-origin" || site == "none"),
+    };
+    if passes {
+        return Ok(());
+    }
+    let message =
+        "pages of this origin may not use the gateway; cors.allowed_origins lists those that may";
+    Err(ApiError::new(Code::OriginNotAllowed, message))
+}
+
+/// [`check`] for Socket.IO, which is a layer and has no handler of ours.
+pub(crate) async fn guard_socket_io(
+    State(origins): State<Arc<Origins>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if request.uri().path().starts_with("/socket.io") {
+        check(&origins, request.headers())?;
+    }
+    Ok(next.run(request).await)
+}
+
+/// A page that this gateway served itself, under whatever name it is known.
+fn is_own(origin: &str, headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    host.is_some() && host == authority
+}
+
+/// The answers that let the allowed pages read what they asked for.
+pub(crate) fn cors(origins: &Origins) -> CorsLayer {
+    let allowed: AllowOrigin = match origins {
+        Origins::Any => Any.into(),
+        Origins::Only(list) => {
+            let values = list
+                .iter()
+                .filter_map(|origin| HeaderValue::from_str(origin).ok());
+            AllowOrigin::list(values)
+        }
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(Any)
+        .expose_headers([header::RETRY_AFTER])
+}

@@ -1,0 +1,222 @@
+//! The way out: one task sends everything that a room hears, so that its order is the order in which it was sent.
+//!
+//! `state` and `action` on change, `clock` at the turn of each second, and the snapshot for who joined. It reads the
+//! store and never writes.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use socketioxide::SocketIo;
+use socketioxide::extract::{AckSender, SocketRef};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
+
+use crate::command::SystemId;
+use crate::engine::{Action, State};
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::members::{Members, Shown};
+use crate::store::{Committed, Feed, ReadError};
+use crate::time::Moment;
+use crate::wire;
+
+/// Joins that may wait for their snapshot; the next one waits at the door. One takes microseconds.
+const JOINS_WAITING: usize = 1024;
+/// Actions that are told again after the feed was lost: as many as one page of the history.
+const ACTIONS_TOLD_AGAIN: u32 = 100;
+
+/// A socket that has entered a room and waits for its snapshot.
+pub(crate) struct Join {
+    pub socket: SocketRef,
+    pub system: SystemId,
+    pub ack: AckSender,
+}
+
+/// The doors to the task: where joins go in and ticks come out.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub joins: mpsc::Sender<Join>,
+    /// The moment of the last tick. Of several ticks a slow reader sees the newest.
+    pub ticks: watch::Receiver<Moment>,
+}
+
+/// The task.
+pub(crate) struct Rooms {
+    io: SocketIo,
+    gateway: Gateway,
+    members: Arc<Members>,
+    feed: Feed,
+    joins: mpsc::Receiver<Join>,
+    ticks: watch::Sender<Moment>,
+}
+
+impl Rooms {
+    /// Reads the feed from now on; what is committed before [`Rooms::run`] is not lost.
+    pub(crate) fn new(io: SocketIo, gateway: Gateway, members: Arc<Members>) -> (Self, Doors) {
+        let (joins_in, joins) = mpsc::channel(JOINS_WAITING);
+        let (ticks, ticks_out) = watch::channel(gateway.clock().now());
+        let feed = gateway.store().changes();
+        let rooms = Self {
+            io,
+            gateway,
+            members,
+            feed,
+            joins,
+            ticks,
+        };
+        let doors = Doors {
+            joins: joins_in,
+            ticks: ticks_out,
+        };
+        (rooms, doors)
+    }
+
+    /// Sends, for ever. Cancel by dropping it.
+    pub(crate) async fn run(mut self) {
+        let mut last = self.gateway.clock().now();
+        loop {
+            let turn = last.next_turn();
+            // Ticks first: a flood of changes does not hold up the time.
+            tokio::select! {
+                biased;
+                () = until_second_changes(&self.gateway, turn, last.second()) => {
+                    last = self.gateway.clock().now();
+                    self.tick(last).await;
+                }
+                Some(join) = self.joins.recv() => self.snapshot(join).await,
+                change = self.feed.recv() => match change {
+                    Ok(committed) => self.tell(&committed).await,
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "the rooms lagged behind the store and read it again");
+                        self.catch_up().await;
+                    }
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+
+    async fn tick(&self, now: Moment) {
+        self.ticks.send_replace(now);
+        let wall = now.wall();
+        for (system, seq) in self.members.watched() {
+            self.emit(&system, "clock", &wire::Clock::new(&system, seq, wall))
+                .await;
+        }
+    }
+
+    async fn tell(&self, committed: &Committed) {
+        let Committed { system, change } = committed;
+        match self.members.shown(system) {
+            None => return,
+            Some(Shown::Seq(seq)) if seq < change.state.seq => {
+                self.tell_state(system, &change.state).await;
+            }
+            // Who waits for a snapshot gets this state, or a newer one, with it.
+            Some(Shown::Nothing | Shown::Seq(_)) => {}
+        }
+        if let Some(action) = &change.action {
+            self.tell_action(system, action).await;
+        }
+    }
+
+    async fn tell_state(&self, system: &SystemId, state: &State) {
+        let now = self.gateway.clock().now();
+        self.emit(system, "state", &wire::State::new(system, state, &now))
+            .await;
+        self.members.note_shown(system, state.seq);
+    }
+
+    async fn tell_action(&self, system: &SystemId, action: &Action) {
+        self.emit(system, "action", &wire::Action::new(system, action))
+            .await;
+    }
+
+    async fn snapshot(
+        &self,
+        Join {
+            socket,
+            system,
+            ack,
+        }: Join,
+    ) {
+        let Some(configured) = self.gateway.systems().get(&system) else {
+            return;
+        };
+        let state = match self.gateway.store().load(&system).await {
+            Ok(state) => state,
+            Err(error) => {
+                self.members.leave(&socket, &system);
+                refuse(ack, &error.into());
+                return;
+            }
+        };
+        if self.members.shown(&system) == Some(Shown::Nothing) {
+            self.members.note_shown(&system, state.seq);
+        }
+        let now = self.gateway.clock().now();
+        let snapshot = wire::System::new(configured, &state, &now);
+        // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
+        let _ = socket.emit("state", &snapshot.state);
+        let _ = socket.emit("clock", &snapshot.clock);
+        let _ = ack.send(&wire::Ack::Joined {
+            ok: true,
+            system: snapshot,
+        });
+    }
+
+    /// Reads what the feed has lost.
+    async fn catch_up(&self) {
+        for (system, seen) in self.members.watched() {
+            if let Err(error) = self.catch_up_with(&system, seen).await {
+                tracing::error!(%system, %error, "a room could not be brought up to date");
+            }
+        }
+    }
+
+    async fn catch_up_with(&self, system: &SystemId, seen: u64) -> Result<(), ReadError> {
+        let store = self.gateway.store();
+        let state = store.load(system).await?;
+        if state.seq <= seen {
+            return Ok(());
+        }
+        self.tell_state(system, &state).await;
+        let actions = store.history(system, ACTIONS_TOLD_AGAIN, None).await?;
+        for action in actions.iter().rev().filter(|action| action.id > seen) {
+            self.tell_action(system, action).await;
+        }
+        Ok(())
+    }
+
+    /// Encodes once and hands it to every member. A member whose buffer is full misses this one and learns it from
+    /// the `seq` of the next clock.
+    async fn emit<T: Serialize>(&self, system: &SystemId, event: &str, payload: &T) {
+        let sent = self.io.to(system.to_string()).emit(event, payload).await;
+        if let Err(error) = sent {
+            tracing::debug!(%system, event, %error, "not every member took an event");
+        }
+    }
+}
+
+/// Answers a join that cannot be.
+pub(crate) fn refuse(ack: AckSender, error: &ApiError) {
+    // Who is gone needs no answer.
+    let _ = ack.send(&wire::Ack::Refused {
+        ok: false,
+        error: error.body(),
+    });
+}
+
+/// Ends at the turn of the wall clock to another second than `last`: a timer that fires early is no second turn, and
+/// a wall clock that was set back ticks on from where it is.
+async fn until_second_changes(gateway: &Gateway, turn: crate::time::Ticks, last: i64) {
+    let clock = gateway.clock();
+    clock.sleep_until(turn).await;
+    loop {
+        let now = clock.now();
+        if now.second() != last {
+            return;
+        }
+        clock.sleep_until(now.next_turn()).await;
+    }
+}

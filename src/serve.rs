@@ -1,0 +1,207 @@
+//! Connections: accepted, limited, handed to the router, and let go in order.
+//!
+//! Knows sockets and limits, nothing of irrigation.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::config::Limits;
+use crate::error::ApiError;
+
+/// Beyond the limit so many more are accepted, to be told that it is full, or to have their `stop` carried out. When
+/// these are taken too, the next waits in the kernel's queue.
+const CROWD: usize = 64;
+/// How long a failed accept (no file descriptors left) waits for somebody to leave.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long connections have to finish once the gateway stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Accepts connections until `shutdown`, then waits until they are gone, for a moment.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let crowd = Arc::new(Semaphore::new(CROWD));
+    loop {
+        let place = tokio::select! {
+            place = place(&places, &crowd) => place,
+            () = shutdown.cancelled() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        let (stream, _) = match accepted {
+            Ok(accepted) => accepted,
+            Err(cause) => {
+                tracing::warn!(%cause, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(cause) = prepare(&stream, limits) {
+            tracing::debug!(%cause, "a connection was gone before it began");
+            continue;
+        }
+        let (permit, crowded) = match place {
+            Place::Free(permit) => (permit, false),
+            Place::Crowded(permit) => (permit, true),
+        };
+        let stream = Counted {
+            stream,
+            _permit: permit,
+        };
+        let router = router.clone();
+        tokio::spawn(connection(
+            stream,
+            crowded,
+            router,
+            limits.clone(),
+            shutdown.clone(),
+        ));
+    }
+    drop(listener);
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(DRAIN, places.acquire_many(all))
+        .await
+        .is_err()
+    {
+        tracing::warn!("some connections did not end in time and were cut");
+    }
+}
+
+enum Place {
+    Free(OwnedSemaphorePermit),
+    Crowded(OwnedSemaphorePermit),
+}
+
+/// Waits only when the crowd at the door is complete, too.
+async fn place(places: &Arc<Semaphore>, crowd: &Arc<Semaphore>) -> Place {
+    if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
+        return Place::Free(permit);
+    }
+    tokio::select! {
+        biased;
+        Ok(permit) = Arc::clone(places).acquire_owned() => Place::Free(permit),
+        Ok(permit) = Arc::clone(crowd).acquire_owned() => Place::Crowded(permit),
+        else => std::future::pending().await,
+    }
+}
+
+fn prepare(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let timeout = Duration::from_millis(limits.tcp_user_timeout_ms.into());
+    // A client that stops reading is cut by the kernel: nothing above it would notice.
+    socket.set_tcp_user_timeout(Some(timeout))?;
+    socket.set_send_buffer_size(limits.send_buffer_bytes)
+}
+
+async fn connection(
+    stream: Counted,
+    crowded: bool,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let request = request.map(Body::new);
+            if crowded && !is_stop(&request) {
+                return Ok(ApiError::overloaded().into_response());
+            }
+            router.oneshot(request).await
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.header_timeout_ms))
+        .max_buf_size(limits.body_bytes.max(8192))
+        .keep_alive(!crowded)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "a connection ended early");
+    }
+}
+
+/// Water is stopped however full it is.
+fn is_stop(request: &Request) -> bool {
+    let path = request.uri().path();
+    path == "/stop" || (path.starts_with("/systems/") && path.ends_with("/stop"))
+}
+
+/// A connection that counts as long as it lives, also after it became a websocket.
+struct Counted {
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

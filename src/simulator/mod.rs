@@ -1,0 +1,106 @@
+//! Controllers that ask for water at random: what the original did inside its server, as a program that knows the
+//! gateway only over HTTP.
+//!
+//! Imports nothing of the gateway.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::{Method, Request, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rand::RngExt;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+/// Seconds between two timers of a system.
+const PAUSE_S: std::ops::RangeInclusive<f64> = 20.0..=30.0;
+/// How long a request may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A request that did not succeed.
+#[derive(Debug, Error)]
+pub enum RequestError {
+    #[error("the address cannot be used: {0}")]
+    Address(#[from] hyper::http::Error),
+    #[error("the gateway does not answer: {0}")]
+    Connection(#[from] hyper_util::client::legacy::Error),
+    #[error("the answer broke off: {0}")]
+    Body(#[from] hyper::Error),
+    #[error("the gateway took too long to answer")]
+    Timeout(#[from] tokio::time::error::Elapsed),
+    #[error("the gateway answered {status}: {text}")]
+    Refused { status: u16, text: String },
+    #[error("the answer is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Triggers a timer on every system of the gateway at `url` (as in `http://127.0.0.1:8001`) at random every 20 to 30
+/// seconds, for ever. Cancel by dropping it.
+///
+/// # Errors
+/// [`RequestError`] when the systems cannot be listed; later failures are logged and tried again at the next turn.
+pub async fn run(url: &str) -> Result<(), RequestError> {
+    let api = Api {
+        client: Client::builder(TokioExecutor::new()).build_http(),
+        base: url.trim_end_matches('/').to_owned(),
+    };
+    let systems = api.request(Method::GET, "/systems").await?;
+    let ids = systems.as_array().into_iter().flatten();
+    let mut controllers = JoinSet::new();
+    for id in ids.filter_map(|system| system["id"].as_str()) {
+        controllers.spawn(controller(api.clone(), id.to_owned()));
+    }
+    tracing::info!(
+        systems = controllers.len(),
+        "simulated controllers ask for water"
+    );
+    controllers.join_all().await;
+    Ok(())
+}
+
+async fn controller(api: Api, system: String) {
+    loop {
+        let pause = rand::rng().random_range(PAUSE_S);
+        tokio::time::sleep(Duration::from_secs_f64(pause)).await;
+        let path = format!("/systems/{system}/timer?by=simulator");
+        match api.request(Method::POST, &path).await {
+            Ok(outcome) => {
+                tracing::info!(system, changed = %outcome["changed"], reason = %outcome["reason"], "timer asked for");
+            }
+            Err(cause) => tracing::warn!(system, %cause, "the simulated controller got no water"),
+        }
+    }
+}
+
+/// The gateway over HTTP.
+#[derive(Clone)]
+struct Api {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    base: String,
+}
+
+impl Api {
+    async fn request(&self, method: Method, path: &str) -> Result<Value, RequestError> {
+        let uri = format!("{}{path}", self.base).parse::<Uri>();
+        let request = Request::builder()
+            .method(method)
+            .uri(uri.map_err(hyper::http::Error::from)?)
+            .body(Empty::new())?;
+        let exchange = async {
+            let response = self.client.request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            if !status.is_success() {
+                let text = String::from_utf8_lossy(&body).into_owned();
+                let status = status.as_u16();
+                return Err(RequestError::Refused { status, text });
+            }
+            Ok(serde_json::from_slice(&body)?)
+        };
+        tokio::time::timeout(TIMEOUT, exchange).await?
+    }
+}

@@ -1,0 +1,156 @@
+//! The way in over Socket.IO: connect, join, leave. Reads only; commands are HTTP.
+//!
+//! Nothing is sent from here but acks of refusals: what a room hears comes from [`crate::rooms`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::layer::SocketIoLayer;
+use socketioxide::{ParserConfig, SocketIo};
+use tokio::sync::mpsc;
+
+use crate::command::SystemId;
+use crate::config::Limits;
+use crate::error::{ApiError, Code};
+use crate::gateway::Gateway;
+use crate::members::{Members, TooManyJoins};
+use crate::rooms::{Join, refuse};
+use crate::wire;
+
+/// The events of the contract that a client may send.
+pub const EVENTS_IN: [&str; 2] = ["join", "leave"];
+/// The events of the contract that a client hears.
+pub const EVENTS_OUT: [&str; 3] = ["state", "clock", "action"];
+
+/// The Socket.IO server with our limits; [`serve`] gives it its handlers.
+pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
+    SocketIo::builder()
+        .max_buffer_size(limits.socket_packets)
+        .max_payload(limits.socket_message_bytes as u64)
+        .ws_max_message_size(limits.socket_message_bytes)
+        .ws_max_frame_size(limits.socket_message_bytes)
+        .ws_read_buffer_size(limits.socket_read_buffer_bytes)
+        .ping_interval(Duration::from_millis(limits.ping_interval_ms))
+        .ping_timeout(Duration::from_millis(limits.ping_timeout_ms))
+        .with_parser(ParserConfig::common().max_incoming_binaries(0))
+        .build_layer()
+}
+
+/// What a handler needs.
+#[derive(Clone)]
+struct Door {
+    gateway: Gateway,
+    members: Arc<Members>,
+    joins: mpsc::Sender<Join>,
+}
+
+/// Takes connections from now on.
+pub(crate) fn serve(
+    io: &SocketIo,
+    gateway: Gateway,
+    members: Arc<Members>,
+    joins: mpsc::Sender<Join>,
+) {
+    let door = Door {
+        gateway,
+        members,
+        joins,
+    };
+    // The handlers are registered in the middleware: an event that a client sends as soon as it is connected would
+    // be lost if they were registered in the connect handler, which runs after the connect packet went out.
+    let register = move |socket: SocketRef| {
+        door.register(&socket);
+        std::future::ready(Ok::<(), Infallible>(()))
+    };
+    io.ns("/", (async |_: SocketRef| {}).with(register));
+}
+
+impl Door {
+    fn register(&self, socket: &SocketRef) {
+        Members::arrive(socket);
+        let door = self.clone();
+        // Closures that are not async run in the order of the events; only what they return is a task of its own.
+        socket.on(
+            "join",
+            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: AckSender| {
+                let entered = id
+                    .map_err(|_| wrong_payload())
+                    .and_then(|id| door.enter(&socket, &id));
+                async move {
+                    match entered {
+                        Ok(system) => door.ask_for_snapshot(socket, system, ack).await,
+                        Err(error) => refuse(ack, &error),
+                    }
+                }
+            },
+        );
+        let door = self.clone();
+        socket.on(
+            "leave",
+            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: AckSender| {
+                let left = id
+                    .map_err(|_| wrong_payload())
+                    .and_then(|id| door.leave(&socket, &id));
+                async move {
+                    match left {
+                        // Who is gone needs no answer.
+                        Ok(()) => drop(ack.send(&wire::Ack::Left { ok: true })),
+                        Err(error) => refuse(ack, &error),
+                    }
+                }
+            },
+        );
+        socket.on_fallback(async |Event(name): Event, ack: AckSender| {
+            let allowed = EVENTS_IN.join(" and ");
+            let message = format!("there is no event {name:?}; allowed are {allowed}");
+            refuse(ack, &ApiError::bad_request(message));
+        });
+        let members = Arc::clone(&self.members);
+        socket.on_disconnect(move |socket: SocketRef| {
+            members.depart(&socket);
+            std::future::ready(())
+        });
+    }
+
+    fn enter(&self, socket: &SocketRef, id: &serde_json::Value) -> Result<SystemId, ApiError> {
+        let system = system_id(id)?;
+        if self.gateway.systems().get(&system).is_none() {
+            return Err(ApiError::unknown_system(&system));
+        }
+        self.members
+            .enter(socket, &system)
+            .map_err(|TooManyJoins { allowed }| {
+                let message = format!("a socket may join {allowed} systems; leave one first");
+                ApiError::new(Code::TooManyJoins, message)
+            })?;
+        Ok(system)
+    }
+
+    fn leave(&self, socket: &SocketRef, id: &serde_json::Value) -> Result<(), ApiError> {
+        self.members.leave(socket, &system_id(id)?);
+        Ok(())
+    }
+
+    async fn ask_for_snapshot(&self, socket: SocketRef, system: SystemId, ack: AckSender) {
+        let join = Join {
+            socket,
+            system,
+            ack,
+        };
+        if let Err(mpsc::error::SendError(join)) = self.joins.send(join).await {
+            refuse(join.ack, &ApiError::overloaded());
+        }
+    }
+}
+
+fn system_id(id: &serde_json::Value) -> Result<SystemId, ApiError> {
+    let id = id.as_str().ok_or_else(wrong_payload)?;
+    Ok(SystemId::parse(id)?)
+}
+
+fn wrong_payload() -> ApiError {
+    ApiError::bad_request("the payload must be the id of a system, a string")
+}

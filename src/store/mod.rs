@@ -1,0 +1,161 @@
+//! What is remembered: the state of every system and its history.
+//!
+//! The contract of a store. It owns the feed: [`Store::commit`] compares, writes, and makes the change visible on
+//! [`Store::changes`] in one step, in this order: durable, then readable through `load`, then on the feed, then
+//! answered. It never decides what a change is.
+
+mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+use crate::command::SystemId;
+use crate::engine::{Action, Change, State};
+
+pub use sqlite::Sqlite;
+
+/// Actions kept per system; older ones are forgotten.
+pub const HISTORY_KEPT: u32 = 1000;
+
+/// Changes that a reader of the feed may be behind before it is told that it lagged, and reads the store again.
+const FEED_CAPACITY: usize = 4096;
+
+/// A change that is durable.
+#[derive(Debug)]
+pub struct Committed {
+    pub system: SystemId,
+    pub change: Change,
+}
+
+/// The feed: every change of every system, in the order of each system's `seq`.
+pub type Feed = broadcast::Receiver<Arc<Committed>>;
+
+/// Where a store lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    Sqlite(PathBuf),
+}
+
+/// The store cannot be opened: nothing was changed. The text is for the person at the machine.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+/// Why a change was not written.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum CommitError {
+    #[error("the system has changed meanwhile")]
+    Stale,
+    #[error("too many changes wait to be written")]
+    Overloaded,
+    #[error("the store cannot write")]
+    Unavailable,
+}
+
+/// Why nothing could be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ReadError {
+    #[error("too many readers wait")]
+    Overloaded,
+    #[error("the store cannot be read")]
+    Unavailable,
+}
+
+/// A handle to the store; clones share it.
+#[derive(Clone, Debug)]
+pub enum Store {
+    Sqlite(Sqlite),
+}
+
+impl Store {
+    /// Opens the store, creating it where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to another process, or was written by a newer version.
+    pub fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+        match url {
+            StoreUrl::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite),
+        }
+    }
+
+    /// The last durable state; the default one for a system that has never changed.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    #[expect(
+        clippy::unused_async,
+        reason = "the contract of every store: others answer over a network"
+    )]
+    pub async fn load(&self, system: &SystemId) -> Result<State, ReadError> {
+        match self {
+            Self::Sqlite(store) => Ok(store.load(system)),
+        }
+    }
+
+    /// Every system that has water running.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    #[expect(
+        clippy::unused_async,
+        reason = "the contract of every store: others answer over a network"
+    )]
+    pub async fn running(&self) -> Result<Vec<(SystemId, State)>, ReadError> {
+        match self {
+            Self::Sqlite(store) => Ok(store.running()),
+        }
+    }
+
+    /// Writes a change if its system still has the `seq` that it expects. When it returns without an error the change
+    /// is durable and on the feed.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was written.
+    pub async fn commit(&self, system: &SystemId, change: Change) -> Result<(), CommitError> {
+        match self {
+            Self::Sqlite(store) => store.commit(system.clone(), change).await,
+        }
+    }
+
+    /// The newest actions of a system, newest first, those before the id `before` where it is given.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn history(
+        &self,
+        system: &SystemId,
+        limit: u32,
+        before: Option<u64>,
+    ) -> Result<Vec<Action>, ReadError> {
+        match self {
+            Self::Sqlite(store) => store.history(system.clone(), limit, before).await,
+        }
+    }
+
+    /// Everything that is committed from now on.
+    pub fn changes(&self) -> Feed {
+        match self {
+            Self::Sqlite(store) => store.changes(),
+        }
+    }
+
+    /// Asks whether the store answers.
+    ///
+    /// # Errors
+    /// [`ReadError`] when it does not.
+    pub async fn ping(&self) -> Result<(), ReadError> {
+        match self {
+            Self::Sqlite(store) => store.ping().await,
+        }
+    }
+
+    /// Finishes what waits to be written and lets go of the files. Later calls fail.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The embedded store: one SQLite file, one thread that writes, one that reads the history.
+//!
+//! States live in memory as well, as a copy of what is durable: the writer is the only one that changes either.
+//! Changes that wait at the same moment share one transaction and so one fsync (group commit).
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+use dashmap::DashMap;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, oneshot};
+
+use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
+use crate::command::SystemId;
+use crate::engine::{Action, Change, State};
+
+mod rows;
+
+/// Openings that may wait to be written; one more is refused as overloaded. At a typical 1 ms for a group this is
+/// less than a second of work.
+const OPENINGS_WAITING: usize = 4096;
+/// Changes of one transaction at the most: bounds how long a `stop` waits for the commit in hand.
+const GROUP: usize = 256;
+/// Readers of the history that may wait; one more is refused as overloaded.
+const READS_WAITING: usize = 1024;
+
+/// A handle to the embedded store; clones share it.
+#[derive(Clone, Debug)]
+pub struct Sqlite(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    states: Arc<DashMap<SystemId, State>>,
+    feed: broadcast::Sender<Arc<Committed>>,
+    writes: Arc<Queue<Write>>,
+    reads: Arc<Queue<Read>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Write {
+    committed: Arc<Committed>,
+    reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+#[derive(Debug)]
+enum Read {
+    History {
+        system: SystemId,
+        limit: u32,
+        before: Option<u64>,
+        reply: oneshot::Sender<Result<Vec<Action>, ReadError>>,
+    },
+    Ping(oneshot::Sender<Result<(), ReadError>>),
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let fail = |what: &str, cause: &dyn std::fmt::Display| {
+            OpenError(format!("the store {} {what}: {cause}", path.display()))
+        };
+        let lock = lock(path)
+            .map_err(|e| fail("is in use by another process, or cannot be locked", &e))?;
+        let writer = rows::open(path).map_err(|e| fail("cannot be opened", &e))?;
+        let reader = rows::open_to_read(path).map_err(|e| fail("cannot be opened", &e))?;
+        let states = rows::states(&writer).map_err(|e| fail("cannot be read", &e))?;
+
+        let shared = Shared {
+            states: Arc::new(states),
+            feed: broadcast::Sender::new(FEED_CAPACITY),
+            writes: Arc::new(Queue::new(OPENINGS_WAITING)),
+            reads: Arc::new(Queue::new(READS_WAITING)),
+            threads: Mutex::default(),
+        };
+        let writing = Writer {
+            connection: writer,
+            states: Arc::clone(&shared.states),
+            feed: shared.feed.clone(),
+            queue: Arc::clone(&shared.writes),
+            _lock: lock,
+        };
+        let reads = Arc::clone(&shared.reads);
+        let threads = [
+            spawn("store-writer", move || writing.run()),
+            spawn("store-reader", move || read(&reader, &reads)),
+        ];
+        for thread in threads {
+            let thread = thread.map_err(|e| fail("cannot have a thread", &e))?;
+            guard(&shared.threads).push(thread);
+        }
+        Ok(Self(Arc::new(shared)))
+    }
+
+    pub(super) fn load(&self, system: &SystemId) -> State {
+        self.0
+            .states
+            .get(system)
+            .map_or_else(State::default, |state| state.clone())
+    }
+
+    pub(super) fn running(&self) -> Vec<(SystemId, State)> {
+        self.0
+            .states
+            .iter()
+            .filter(|entry| entry.run.is_some())
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .collect()
+    }
+
+    pub(super) async fn commit(&self, system: SystemId, change: Change) -> Result<(), CommitError> {
+        let (reply, answer) = oneshot::channel();
+        let closes = change.closes();
+        let committed = Arc::new(Committed { system, change });
+        let write = Write { committed, reply };
+        if closes {
+            // Never refused: each one belongs to a request or to a deadline, and both are bounded elsewhere
+            // (connections, systems).
+            self.0.writes.push_first(write);
+        } else {
+            let pushed = self.0.writes.push(write);
+            pushed.map_err(|Full| CommitError::Overloaded)?;
+        }
+        answer.await.unwrap_or(Err(CommitError::Unavailable))
+    }
+
+    pub(super) async fn history(
+        &self,
+        system: SystemId,
+        limit: u32,
+        before: Option<u64>,
+    ) -> Result<Vec<Action>, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        self.read(
+            Read::History {
+                system,
+                limit,
+                before,
+                reply,
+            },
+            answer,
+        )
+        .await
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), ReadError> {
+        if guard(&self.0.writes.waiting).closed {
+            return Err(ReadError::Unavailable);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.read(Read::Ping(reply), answer).await
+    }
+
+    async fn read<T>(
+        &self,
+        read: Read,
+        answer: oneshot::Receiver<Result<T, ReadError>>,
+    ) -> Result<T, ReadError> {
+        let pushed = self.0.reads.push(read);
+        pushed.map_err(|Full| ReadError::Overloaded)?;
+        answer.await.unwrap_or(Err(ReadError::Unavailable))
+    }
+
+    pub(super) fn changes(&self) -> Feed {
+        self.0.feed.subscribe()
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.writes.close();
+        self.0.reads.close();
+        let threads = std::mem::take(&mut *guard(&self.0.threads));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the store had panicked");
+                }
+            }
+        });
+        if joined.await.is_err() {
+            tracing::error!("the store was not closed in order");
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// The threads end with the last handle, whoever forgot to close.
+    fn drop(&mut self) {
+        self.writes.close();
+        self.reads.close();
+    }
+}
+
+/// Two gateways on one file would each believe their own copy of the states. The lock is beside the database and not
+/// on it, because SQLite's own locks are lost when any handle to the same file is closed.
+fn lock(path: &Path) -> std::io::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(body)
+}
+
+/// The thread that writes.
+struct Writer {
+    connection: Connection,
+    states: Arc<DashMap<SystemId, State>>,
+    feed: broadcast::Sender<Arc<Committed>>,
+    queue: Arc<Queue<Write>>,
+    _lock: File,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some(group) = self.queue.pop(GROUP) {
+            self.commit(group);
+        }
+        if let Err((_, cause)) = self.connection.close() {
+            tracing::error!(%cause, "the store was not closed in order");
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Write>) {
+        let (valid, stale) = self.split(group);
+        let written = if valid.is_empty() {
+            Ok(())
+        } else {
+            rows::write(
+                &mut self.connection,
+                valid.iter().map(|write| &*write.committed),
+            )
+        };
+        let answer = match written {
+            Ok(()) => Ok(()),
+            Err(cause) => {
+                tracing::error!(%cause, changes = valid.len(), "the store cannot write");
+                Err(CommitError::Unavailable)
+            }
+        };
+        for Write { committed, reply } in valid {
+            if answer.is_ok() {
+                let state = committed.change.state.clone();
+                self.states.insert(committed.system.clone(), state);
+                // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
+                let _ = self.feed.send(committed);
+            }
+            // A caller that went away does not undo what is durable.
+            let _ = reply.send(answer);
+        }
+        // Answered last, so that who comes back reads what overtook it.
+        for write in stale {
+            let _ = write.reply.send(Err(CommitError::Stale));
+        }
+    }
+
+    /// Parts a group into the changes that can be written together and those that something overtook.
+    fn split(&self, group: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+        let mut changed = HashSet::new();
+        group.into_iter().partition(|write| {
+            let Committed { system, change } = &*write.committed;
+            let seq = self.states.get(system).map_or(0, |state| state.seq);
+            seq == change.expected_seq() && changed.insert(system.clone())
+        })
+    }
+}
+
+/// The thread that reads the history.
+fn read(connection: &Connection, queue: &Queue<Read>) {
+    let unavailable = |cause: rusqlite::Error| {
+        tracing::error!(%cause, "the store cannot be read");
+        ReadError::Unavailable
+    };
+    while let Some(reads) = queue.pop(1) {
+        for read in reads {
+            // A reader that went away needs no answer.
+            match read {
+                Read::History {
+                    system,
+                    limit,
+                    before,
+                    reply,
+                } => {
+                    let rows = rows::history(connection, &system, limit, before);
+                    let _ = reply.send(rows.map_err(unavailable));
+                }
+                Read::Ping(reply) => {
+                    let _ = reply.send(rows::ping(connection).map_err(unavailable));
+                }
+            }
+        }
+    }
+}
+
+/// A bounded queue with a side door for what must not wait.
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: Mutex<Waiting<T>>,
+    came: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    first: VecDeque<T>,
+    rest: VecDeque<T>,
+    closed: bool,
+}
+
+/// The queue takes no more.
+struct Full;
+
+impl<T> Queue<T> {
+    fn new(capacity: usize) -> Self {
+        let waiting = Waiting {
+            first: VecDeque::new(),
+            rest: VecDeque::new(),
+            closed: false,
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            came: Condvar::new(),
+            capacity,
+        }
+    }
+
+    /// What comes after the end is dropped, and with it its reply: the caller is told `Unavailable`.
+    fn push(&self, item: T) -> Result<(), Full> {
+        let mut waiting = guard(&self.waiting);
+        if waiting.rest.len() >= self.capacity {
+            return Err(Full);
+        }
+        if !waiting.closed {
+            waiting.rest.push_back(item);
+            self.came.notify_one();
+        }
+        Ok(())
+    }
+
+    fn push_first(&self, item: T) {
+        let mut waiting = guard(&self.waiting);
+        if !waiting.closed {
+            waiting.first.push_back(item);
+            self.came.notify_one();
+        }
+    }
+
+    /// Waits for something and takes all of it, `most` at the most. Nothing once the queue is closed and empty.
+    fn pop(&self, most: usize) -> Option<Vec<T>> {
+        let mut waiting = guard(&self.waiting);
+        loop {
+            let first = waiting.first.len().min(most);
+            let rest = waiting.rest.len().min(most - first);
+            if first + rest > 0 {
+                let mut taken: Vec<T> = waiting.first.drain(..first).collect();
+                taken.extend(waiting.rest.drain(..rest));
+                return Some(taken);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self
+                .came
+                .wait(waiting)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    fn close(&self) {
+        guard(&self.waiting).closed = true;
+        self.came.notify_all();
+    }
+}
+
+/// A panic under one of these locks leaves nothing half-done: the data is whole.
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,306 @@
+//! The two clocks: the wall that people read and the ticks that runs are measured on.
+//!
+//! The only file that asks the operating system for the time (clippy refuses it elsewhere).
+//! It never decides anything about water: [`crate::engine`] does, from the [`Moment`] it is given.
+
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeZone, Utc};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+
+/// Milliseconds on a clock that cannot jump (`CLOCK_BOOTTIME` on one machine). Comparable only within one [`BootId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticks(i64);
+
+impl Ticks {
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    #[must_use]
+    pub const fn plus(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to `self`; negative when `earlier` is the later one.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Which start of the machine the ticks count from: ticks of two boots cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BootId(pub u128);
+
+impl BootId {
+    /// Reads a UUID as Linux prints it, with or without dashes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.trim().chars().filter(|c| *c != '-').collect();
+        (digits.len() == 32)
+            .then(|| u128::from_str_radix(&digits, 16).ok())
+            .flatten()
+            .map(Self)
+    }
+}
+
+/// An instant of the wall clock together with the UTC offset that was in force at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wall {
+    pub utc_ms: i64,
+    pub offset_s: i32,
+}
+
+impl Wall {
+    /// The zoneless local time that people see.
+    pub fn local(self) -> NaiveDateTime {
+        DateTime::<Utc>::from_timestamp_millis(self.utc_ms + i64::from(self.offset_s) * 1000)
+            .map(|utc| utc.naive_utc())
+            .unwrap_or_default()
+    }
+}
+
+/// Rule that gives the UTC offset, in seconds, in force at an instant (milliseconds of UTC).
+#[derive(Clone, Copy, Debug)]
+pub struct Zone(fn(i64) -> i32);
+
+impl Zone {
+    pub const fn new(offset_at: fn(i64) -> i32) -> Self {
+        Self(offset_at)
+    }
+
+    /// The zone of the machine (`TZ`, `/etc/localtime`), read anew when it changes.
+    pub const fn system() -> Self {
+        Self(|utc_ms| {
+            let utc = DateTime::<Utc>::from_timestamp_millis(utc_ms).unwrap_or_default();
+            Local
+                .offset_from_utc_datetime(&utc.naive_utc())
+                .fix()
+                .local_minus_utc()
+        })
+    }
+
+    fn at(self, utc_ms: i64) -> Wall {
+        Wall {
+            utc_ms,
+            offset_s: (self.0)(utc_ms),
+        }
+    }
+}
+
+/// One reading of both clocks. Every decision about time is made from such a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub utc_ms: i64,
+    pub ticks: Ticks,
+    pub boot: BootId,
+    pub zone: Zone,
+}
+
+impl Moment {
+    pub fn wall(&self) -> Wall {
+        self.zone.at(self.utc_ms)
+    }
+
+    /// The wall time of another tick, derived from this reading: wall now − elapsed, wall now + remaining.
+    pub fn wall_at(&self, ticks: Ticks) -> Wall {
+        self.zone
+            .at(self.utc_ms.saturating_add(ticks.since(self.ticks)))
+    }
+
+    /// The second of UTC that is running.
+    pub const fn second(&self) -> i64 {
+        self.utc_ms.div_euclid(1000)
+    }
+
+    /// The tick at which the wall clock turns to its next second.
+    pub const fn next_turn(&self) -> Ticks {
+        self.ticks.plus(1000 - self.utc_ms.rem_euclid(1000))
+    }
+}
+
+/// A future that ends when the ticks have come, see [`Clock::sleep_until`].
+pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Where moments come from: the machine, or a test.
+pub trait Clock: Send + Sync + 'static {
+    fn now(&self) -> Moment;
+
+    /// Ends when the ticks have reached `until`, whatever the wall clock does meanwhile.
+    fn sleep_until(&self, until: Ticks) -> Sleep<'_>;
+}
+
+/// The clocks of the machine.
+#[derive(Debug)]
+pub struct SystemClock {
+    boot: BootId,
+    zone: Zone,
+}
+
+impl SystemClock {
+    /// Reads the boot id of the machine.
+    ///
+    /// # Errors
+    /// When the kernel's boot id cannot be read: without it a power cut would look like a short pause.
+    pub fn new() -> std::io::Result<Self> {
+        const PATH: &str = "/proc/sys/kernel/random/boot_id";
+        let text = std::fs::read_to_string(PATH)?;
+        let boot = BootId::parse(&text)
+            .ok_or_else(|| std::io::Error::other(format!("{PATH} holds no boot id: {text:?}")))?;
+        Ok(Self::with_boot(boot))
+    }
+
+    /// The clocks of the machine under another boot id: a reboot, as a test sees it.
+    pub const fn with_boot(boot: BootId) -> Self {
+        Self {
+            boot,
+            zone: Zone::system(),
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        Moment {
+            utc_ms: millis(ClockId::Realtime),
+            ticks: Ticks(millis(ClockId::Boottime)),
+            boot: self.boot,
+            zone: self.zone,
+        }
+    }
+
+    fn sleep_until(&self, until: Ticks) -> Sleep<'_> {
+        // Tokio's timers stand still while the machine is suspended, CLOCK_BOOTTIME does not:
+        // a long sleep is therefore cut into seconds, so that it is at most one second late after a resume.
+        const LONGEST_NAP_MS: i64 = 1000;
+        Box::pin(async move {
+            loop {
+                let left = until.since(Ticks(millis(ClockId::Boottime)));
+                if left <= 0 {
+                    return;
+                }
+                let nap = left.min(LONGEST_NAP_MS).unsigned_abs();
+                tokio::time::sleep(Duration::from_millis(nap)).await;
+            }
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clocks")]
+fn millis(id: ClockId) -> i64 {
+    let time = clock_gettime(id);
+    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+/// A clock that moves only when it is told to: for tests.
+#[derive(Debug)]
+pub struct ManualClock {
+    moment: Mutex<Moment>,
+    moved: watch::Sender<Ticks>,
+}
+
+impl ManualClock {
+    /// Starts at `utc_ms` with its ticks at `ticks`.
+    pub fn new(moment: Moment) -> Self {
+        Self {
+            moved: watch::Sender::new(moment.ticks),
+            moment: Mutex::new(moment),
+        }
+    }
+
+    /// Time passes: wall and ticks move together.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.change(|moment| {
+            moment.utc_ms += millis;
+            moment.ticks = moment.ticks.plus(millis);
+        });
+    }
+
+    /// The wall clock is set: ticks stand still.
+    pub fn step_wall(&self, by_ms: i64) {
+        self.change(|moment| moment.utc_ms += by_ms);
+    }
+
+    /// Somebody changes the time zone of the machine.
+    pub fn set_zone(&self, zone: Zone) {
+        self.change(|moment| moment.zone = zone);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Moment)) {
+        let ticks = {
+            let mut moment = self.moment.lock().unwrap_or_else(|e| e.into_inner());
+            change(&mut moment);
+            moment.ticks
+        };
+        self.moved.send_replace(ticks);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        *self.moment.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn sleep_until(&self, until: Ticks) -> Sleep<'_> {
+        let mut moved = self.moved.subscribe();
+        Box::pin(async move {
+            // The sender lives in self, which this future borrows: the wait cannot fail.
+            let _ = moved.wait_for(|ticks| *ticks >= until).await;
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(utc_ms: i64) -> Moment {
+        Moment {
+            utc_ms,
+            ticks: Ticks(5_000),
+            boot: BootId(1),
+            zone: Zone::new(|_| 3600),
+        }
+    }
+
+    #[test]
+    fn boot_id_is_read_as_linux_prints_it() {
+        let id = BootId::parse("6fd5b4a3-1b1e-4b59-8a3c-0d6a5b1f2c77\n");
+        assert_eq!(id, Some(BootId(0x6fd5_b4a3_1b1e_4b59_8a3c_0d6a_5b1f_2c77)));
+        assert_eq!(BootId::parse("6fd5b4a3"), None);
+        assert_eq!(BootId::parse("zfd5b4a31b1e4b598a3c0d6a5b1f2c77"), None);
+    }
+
+    #[test]
+    fn the_next_turn_is_at_the_full_second_before_and_after_1970() {
+        assert_eq!(moment(1_250).next_turn(), Ticks(5_750));
+        assert_eq!(moment(2_000).next_turn(), Ticks(6_000));
+        assert_eq!(moment(-250).next_turn(), Ticks(5_250));
+        assert_eq!(moment(-250).second(), -1);
+    }
+
+    #[test]
+    fn wall_times_are_derived_from_now() {
+        let now = moment(10_000);
+        assert_eq!(now.wall_at(Ticks(4_000)).utc_ms, 9_000);
+        assert_eq!(
+            now.wall_at(Ticks(4_000)).local().to_string(),
+            "1970-01-01 01:00:09"
+        );
+    }
+
+    #[test]
+    fn the_machine_s_clocks_run() {
+        let clock = SystemClock::new().expect("a boot id");
+        let (first, second) = (clock.now(), clock.now());
+        assert!(second.ticks >= first.ticks);
+        assert_eq!(first.boot, second.boot);
+    }
+}

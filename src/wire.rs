@@ -1,0 +1,251 @@
+//! Every JSON shape of the contract. Nothing else is serialized for the outside.
+//!
+//! Shapes only: no rule is decided here and nothing is sent.
+
+use chrono::NaiveDateTime;
+use serde::{Serialize, Serializer};
+
+use crate::command::{By, SystemId};
+use crate::time::{Moment, Wall};
+use crate::{config, engine};
+
+/// `GET /systems/{id}` and the answer to `join`.
+#[derive(Debug, Serialize)]
+pub(crate) struct System<'a> {
+    pub id: &'a str,
+    pub name: &'a str,
+    pub timer_seconds: u32,
+    pub state: State<'a>,
+    pub clock: Clock<'a>,
+}
+
+impl<'a> System<'a> {
+    pub(crate) fn new(system: &'a config::System, state: &'a engine::State, now: &Moment) -> Self {
+        Self {
+            id: system.id.as_str(),
+            name: &system.name,
+            timer_seconds: system.timer_seconds,
+            state: State::new(&system.id, state, now),
+            clock: Clock::new(&system.id, state.seq, now.wall()),
+        }
+    }
+}
+
+/// The event `state`: a full value, never a delta.
+#[derive(Debug, Serialize)]
+pub(crate) struct State<'a> {
+    pub system: &'a str,
+    pub seq: u64,
+    pub mode: &'static str,
+    #[serde(serialize_with = "with_millis")]
+    pub start: Option<NaiveDateTime>,
+    #[serde(serialize_with = "with_millis")]
+    pub end: Option<NaiveDateTime>,
+    pub elapsed_ms: Option<u64>,
+    pub remaining_ms: Option<u64>,
+    pub by: Option<&'a str>,
+}
+
+impl<'a> State<'a> {
+    /// The state as it is to be shown at `now`: starts and ends are derived from this reading of the clocks.
+    pub(crate) fn new(system: &'a SystemId, state: &'a engine::State, now: &Moment) -> Self {
+        let run = state.run.as_ref();
+        let deadline = run.and_then(|run| run.deadline);
+        let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
+        Self {
+            system: system.as_str(),
+            seq: state.seq,
+            mode: run.map_or("wait", |run| mode(run.mode)),
+            start: run.map(|run| now.wall_at(run.started).local()),
+            end: deadline.map(|deadline| now.wall_at(deadline).local()),
+            elapsed_ms: run.map(|run| positive(now.ticks.since(run.started))),
+            remaining_ms: deadline.map(|deadline| positive(deadline.since(now.ticks))),
+            by: run.and_then(|run| by(run.by.as_ref())),
+        }
+    }
+}
+
+/// The event `clock`. `seq` is that of the current state, so that a missed change shows within a second.
+#[derive(Debug, Serialize)]
+pub(crate) struct Clock<'a> {
+    pub system: &'a str,
+    #[serde(serialize_with = "without_millis")]
+    pub now: NaiveDateTime,
+    pub seq: u64,
+}
+
+impl<'a> Clock<'a> {
+    pub(crate) fn new(system: &'a SystemId, seq: u64, now: Wall) -> Self {
+        Self {
+            system: system.as_str(),
+            now: now.local(),
+            seq,
+        }
+    }
+}
+
+/// The answer to a command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome<'a> {
+    pub changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    pub state: State<'a>,
+}
+
+/// A row of the history, and the event `action`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Action<'a> {
+    pub system: &'a str,
+    pub id: u64,
+    pub mode: &'static str,
+    #[serde(serialize_with = "with_millis")]
+    pub start: Option<NaiveDateTime>,
+    #[serde(serialize_with = "with_millis")]
+    pub end: Option<NaiveDateTime>,
+    pub duration_ms: Option<u64>,
+    pub planned_ms: Option<u64>,
+    pub outcome: &'static str,
+    pub by: Option<&'a str>,
+    pub ended_by: Option<&'a str>,
+}
+
+impl<'a> Action<'a> {
+    pub(crate) fn new(system: &'a SystemId, action: &'a engine::Action) -> Self {
+        Self {
+            system: system.as_str(),
+            id: action.id,
+            mode: mode(action.mode),
+            start: Some(action.start),
+            end: action.end,
+            duration_ms: action.duration_ms,
+            planned_ms: action.planned_ms,
+            outcome: outcome(action.outcome),
+            by: by(action.by.as_ref()),
+            ended_by: by(action.ended_by.as_ref()),
+        }
+    }
+}
+
+/// The answer to `join` and `leave`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Ack<'a> {
+    Joined { ok: bool, system: System<'a> },
+    Left { ok: bool },
+    Refused { ok: bool, error: ErrorBody<'a> },
+}
+
+/// Every error over HTTP.
+#[derive(Debug, Serialize)]
+pub(crate) struct Error<'a> {
+    pub error: ErrorBody<'a>,
+}
+
+/// A stable code and a text for people.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorBody<'a> {
+    pub code: &'static str,
+    pub message: &'a str,
+}
+
+/// A frame of the raw feed, with the names of the original.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawFrame {
+    pub mode: &'static str,
+    #[serde(serialize_with = "without_millis")]
+    pub timestamp: NaiveDateTime,
+    #[serde(serialize_with = "with_millis")]
+    pub since: Option<NaiveDateTime>,
+    #[serde(serialize_with = "with_millis")]
+    pub to: Option<NaiveDateTime>,
+}
+
+impl RawFrame {
+    pub(crate) fn new(state: &engine::State, now: &Moment) -> Self {
+        let run = state.run.as_ref();
+        let deadline = run.and_then(|run| run.deadline);
+        Self {
+            mode: run.map_or("wait_mode", |run| legacy_mode(run.mode)),
+            timestamp: now.wall().local(),
+            since: run.map(|run| now.wall_at(run.started).local()),
+            to: deadline.map(|deadline| now.wall_at(deadline).local()),
+        }
+    }
+}
+
+/// A row of the original's history.
+#[derive(Debug, Serialize)]
+pub(crate) struct LegacyAction {
+    pub mode: &'static str,
+    #[serde(serialize_with = "with_millis")]
+    pub timestamp: Option<NaiveDateTime>,
+    #[serde(serialize_with = "with_millis")]
+    pub since: Option<NaiveDateTime>,
+    #[serde(serialize_with = "with_millis")]
+    pub to: Option<NaiveDateTime>,
+}
+
+impl LegacyAction {
+    pub(crate) fn new(action: &engine::Action) -> Self {
+        Self {
+            mode: legacy_mode(action.mode),
+            // The original always had an end here and its clients format it as a date:
+            // an interrupted run, whose end nobody knows, carries its start.
+            timestamp: action.end.or(Some(action.start)),
+            since: Some(action.start),
+            to: action
+                .end
+                .filter(|_| action.outcome == engine::Outcome::Completed),
+        }
+    }
+}
+
+pub(crate) fn reason(reason: engine::Reason) -> &'static str {
+    match reason {
+        engine::Reason::TimerRunning => "timer_running",
+        engine::Reason::ManualHasPriority => "manual_has_priority",
+        engine::Reason::ManualRunning => "manual_running",
+        engine::Reason::NotRunning => "not_running",
+    }
+}
+
+fn mode(mode: engine::Mode) -> &'static str {
+    match mode {
+        engine::Mode::Timer => "timer",
+        engine::Mode::Manual => "manual",
+    }
+}
+
+fn legacy_mode(mode: engine::Mode) -> &'static str {
+    match mode {
+        engine::Mode::Timer => "timer_mode",
+        engine::Mode::Manual => "manual_mode",
+    }
+}
+
+fn outcome(outcome: engine::Outcome) -> &'static str {
+    match outcome {
+        engine::Outcome::Completed => "completed",
+        engine::Outcome::Stopped => "stopped",
+        engine::Outcome::Replaced => "replaced",
+        engine::Outcome::Limited => "limited",
+        engine::Outcome::Interrupted => "interrupted",
+    }
+}
+
+fn by(by: Option<&By>) -> Option<&str> {
+    by.map(By::as_str)
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn with_millis<S: Serializer>(time: &Option<NaiveDateTime>, out: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => out.collect_str(&time.format("%Y-%m-%dT%H:%M:%S%.3f")),
+        None => out.serialize_none(),
+    }
+}
+
+fn without_millis<S: Serializer>(time: &NaiveDateTime, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(&time.format("%Y-%m-%dT%H:%M:%S"))
+}
