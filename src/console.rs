@@ -63,7 +63,9 @@ pub(crate) async fn file(method: Method, uri: Uri) -> Result<Response, ApiError>
 }
 
 fn with_type(file: EmbeddedFile) -> Response {
-    let kind = HeaderValue::from_str(file.metadata.mimetype());
-    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let kind = match file.metadata.mimetype() {
+        text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
+        other => other.to_owned(),
+    };
     ([(header::CONTENT_TYPE, kind)], file.data).into_response()
 }

@@ -36,7 +36,7 @@ pub(crate) struct App {
 }
 
 /// Method and path of every route but the console's files, for the documentation and the test that compares the two.
-pub const ROUTES: [&str; 17] = [
+pub const ROUTES: [&str; 18] = [
     "GET /systems",
     "GET /systems/{id}",
     "POST|GET /systems/{id}/manual",
@@ -53,6 +53,7 @@ pub const ROUTES: [&str; 17] = [
     "GET /readyz",
     "GET /",
     "GET /console/{id}",
+    "GET /console/{id}/",
     "GET /{file}",
 ];
 
@@ -74,10 +75,11 @@ pub(crate) fn router(app: App) -> Router {
         .route("/stop", legacy::command(Verb::Stop, "stop"))
         .route("/history", get(legacy::history))
         .route("/ws", get(legacy::default_feed))
-        .route("/healthz", get(async || StatusCode::OK))
+        .route("/healthz", get(async || Json(wire::Health::SERVING)))
         .route("/readyz", get(ready))
         .route("/", get(legacy::root))
         .route("/console/{id}", get(console::page))
+        .route("/console/{id}/", get(console::page))
         .fallback(console::file)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(shape))
@@ -206,9 +208,9 @@ async fn history(
     Ok(Json(rows).into_response())
 }
 
-async fn ready(State(app): State<App>) -> Result<StatusCode, ApiError> {
+async fn ready(State(app): State<App>) -> Result<Json<wire::Health>, ApiError> {
     app.gateway.store().ping().await?;
-    Ok(StatusCode::OK)
+    Ok(Json(wire::Health::READY))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -68,8 +68,8 @@ pub(crate) async fn serve(
             Place::Crowded(permit) => (permit, true),
         };
         let stream = Counted {
-            stream,
             _permit: permit,
+            stream,
         };
         let router = router.clone();
         tokio::spawn(connection(
@@ -162,8 +162,9 @@ fn is_stop(request: &Request) -> bool {
 
 /// A connection that counts as long as it lives, also after it became a websocket.
 struct Counted {
-    stream: TcpStream,
+    // Dropped first: who sees the connection closed finds its place free.
     _permit: OwnedSemaphorePermit,
+    stream: TcpStream,
 }
 
 impl AsyncRead for Counted {

@@ -192,7 +192,10 @@ impl Clock for SystemClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clocks")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clocks"
+)]
 fn millis(id: ClockId) -> i64 {
     let time = clock_gettime(id);
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000

@@ -149,6 +149,17 @@ pub(crate) struct ErrorBody<'a> {
     pub message: &'a str,
 }
 
+/// `GET /healthz` and `GET /readyz`, when all is well.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+}
+
+impl Health {
+    pub(crate) const SERVING: Self = Self { status: "serving" };
+    pub(crate) const READY: Self = Self { status: "ready" };
+}
+
 /// A frame of the raw feed, with the names of the original.
 #[derive(Debug, Serialize)]
 pub(crate) struct RawFrame {

@@ -1,1 +1,16 @@
-fn main() {}
+//! One binary for all tests that drive the gateway from outside: over real sockets, with real processes and real
+//! foreign clients. A module per behaviour.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod commands;
+mod configuration;
+mod console;
+mod durability;
+mod fixture;
+mod legacy;
+mod limits;
+mod rooms;
+mod store;
+mod ticks;

@@ -1,0 +1,164 @@
+//! Limits: what one client can take from the others.
+
+use futures_util::future::select_all;
+use hyper::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::fixture::{Http, Process, SYSTEMS, Setup, Socket, WATCHDOG};
+
+#[tokio::test]
+async fn beyond_the_connections_a_client_is_told_that_it_is_full_and_stop_still_works() {
+    let config = format!("[limits]\nconnections = 4\n{SYSTEMS}");
+    let gateway = Setup::with(&config).start().await;
+    gateway.http.change("/systems/north/manual").await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(gateway.connect().await);
+    }
+    let late = Http::new(gateway.address);
+    let answer = late.get("/systems").await;
+    assert_eq!(
+        (answer.status, answer.error_code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
+    );
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(
+        late.post("/systems/north/timer").await.error_code(),
+        "overloaded"
+    );
+    assert_eq!(
+        late.post("/systems/north/stop").await.json()["changed"],
+        true
+    );
+    assert_eq!(late.get("/stop").await.text, "stop");
+    drop(sockets);
+}
+
+#[tokio::test]
+async fn a_connection_that_ended_makes_room_for_the_next() {
+    let config = format!("[limits]\nconnections = 2\n{SYSTEMS}");
+    let gateway = Setup::with(&config).start().await;
+    for _ in 0..20 {
+        let mut socket = gateway.connect().await;
+        assert_eq!(socket.join("north").await["ok"], true);
+        socket.close().await;
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_headers_is_cut() {
+    let config = format!("[limits]\nheader_timeout_ms = 200\n{SYSTEMS}");
+    let gateway = Setup::with(&config).start().await;
+    let mut slow = TcpStream::connect(gateway.address).await.unwrap();
+    slow.write_all(b"GET /systems HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(WATCHDOG, slow.read_to_end(&mut rest)).await;
+    read.expect("cut").unwrap();
+    let mut silent = TcpStream::connect(gateway.address).await.unwrap();
+    let read = tokio::time::timeout(WATCHDOG, silent.read_to_end(&mut rest)).await;
+    read.expect("cut").unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_body_is_told_so() {
+    let config = format!("[limits]\nheader_timeout_ms = 200\n{SYSTEMS}");
+    let gateway = Setup::with(&config).start().await;
+    let mut slow = TcpStream::connect(gateway.address).await.unwrap();
+    let head = b"POST /systems/north/manual HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{";
+    slow.write_all(head).await.unwrap();
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(WATCHDOG, slow.read_exact(&mut answer)).await;
+    read.expect("answered").unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+    assert_eq!(gateway.http.state("north").await["seq"], 0);
+}
+
+/// Milliseconds between the second that a clock shows and its arrival.
+fn lateness_ms(clock: &serde_json::Value) -> i64 {
+    let shown = clock["now"].as_str().unwrap();
+    let shown = chrono::NaiveDateTime::parse_from_str(shown, "%Y-%m-%dT%H:%M:%S").unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test compares with the same wall clock"
+    )]
+    let now = chrono::Local::now().naive_local();
+    (now - shown).num_milliseconds()
+}
+
+fn open_files(process: &Process) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", process.id()))
+        .unwrap()
+        .count()
+}
+
+fn resident_kib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_reading_is_cut_and_the_others_notice_nothing() {
+    let folder = TempDir::new().unwrap();
+    let config =
+        format!("[limits]\ntcp_user_timeout_ms = 1000\nsend_buffer_bytes = 8192\n{SYSTEMS}");
+    let gateway = Process::start(folder.path(), &config, &[]);
+    let mut watchers = Vec::new();
+    for _ in 0..5 {
+        let mut socket = Socket::connect(gateway.address).await;
+        socket.join("north").await;
+        watchers.push(socket);
+    }
+    let changes = {
+        let http = gateway.http.clone();
+        tokio::spawn(async move {
+            loop {
+                http.change("/systems/north/manual").await;
+                http.change("/systems/north/stop").await;
+            }
+        })
+    };
+    // A round without anybody who stalls, so that what is measured is warm.
+    for socket in &mut watchers {
+        socket.event("clock").await;
+    }
+    let (files, resident) = (open_files(&gateway), resident_kib(&gateway));
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::connect_with_receive_buffer(gateway.address, 2048).await;
+        socket.join("north").await;
+        stalled.push(socket);
+    }
+    assert_eq!(open_files(&gateway), files + stalled.len());
+
+    let mut ticks = 0;
+    while open_files(&gateway) > files {
+        ticks += 1;
+        assert!(
+            ticks <= 10,
+            "cut within the timeout, a second, and what the kernel takes to notice"
+        );
+        for socket in &mut watchers {
+            let late = lateness_ms(&socket.event("clock").await);
+            assert!(late <= 100, "a tick came {late} ms late");
+        }
+    }
+    let grown = resident_kib(&gateway).saturating_sub(resident);
+    assert!(grown < 4096, "{grown} KiB more than before");
+    changes.abort();
+    drop(
+        select_all(
+            watchers
+                .iter_mut()
+                .map(|socket| Box::pin(socket.event("clock"))),
+        )
+        .await,
+    );
+}
