@@ -12,6 +12,7 @@ use acequia::simulator;
 use acequia::store::Store;
 use acequia::time::SystemClock;
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -144,6 +145,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
     log(&settings.log);
+    allow_many_files();
     let clock = SystemClock::new().map_err(failure)?;
     runtime()?.block_on(async {
         let listener = TcpListener::bind(settings.listen)
@@ -161,6 +163,15 @@ fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
             .await
             .map_err(failure)
     })
+}
+
+/// Every connection is an open file, and what a shell allows at first (1,024 as a rule) is far below what it may allow.
+fn allow_many_files() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    if let Err(cause) = setrlimit(Resource::Nofile, files) {
+        tracing::warn!(%cause, "the limit of open files could not be raised");
+    }
 }
 
 /// Cancelled by SIGTERM and SIGINT.

@@ -25,7 +25,7 @@ const KEPT: [HeaderName; 9] = [
 /// A layer outside of the Socket.IO layer.
 pub(crate) async fn release(mut request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/socket.io") {
-        let mut fresh = HeaderMap::with_capacity(KEPT.len());
+        let mut fresh = HeaderMap::new();
         for name in KEPT {
             let value = request.headers().get(&name);
             if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
 use crate::command::SystemId;
-use crate::engine::{Action, Change, State};
+use crate::engine::{Action, Change, Run, State};
 
 mod rows;
 
@@ -33,11 +33,34 @@ pub struct Sqlite(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    states: Arc<DashMap<SystemId, State>>,
+    states: Arc<DashMap<SystemId, Copied>>,
     feed: broadcast::Sender<Arc<Committed>>,
     writes: Arc<Queue<Write>>,
     reads: Arc<Queue<Read>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The copy of a state. Most systems wait, so what only runs need is elsewhere.
+#[derive(Debug)]
+struct Copied {
+    seq: u64,
+    run: Option<Box<Run>>,
+}
+
+impl From<State> for Copied {
+    fn from(State { seq, run }: State) -> Self {
+        let run = run.map(Box::new);
+        Self { seq, run }
+    }
+}
+
+impl From<&Copied> for State {
+    fn from(copied: &Copied) -> Self {
+        Self {
+            seq: copied.seq,
+            run: copied.run.as_deref().cloned(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -98,7 +121,7 @@ impl Sqlite {
         self.0
             .states
             .get(system)
-            .map_or_else(State::default, |state| state.clone())
+            .map_or_else(State::default, |copied| State::from(&*copied))
     }
 
     pub(super) fn running(&self) -> Vec<(SystemId, State)> {
@@ -106,7 +129,7 @@ impl Sqlite {
             .states
             .iter()
             .filter(|entry| entry.run.is_some())
-            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .map(|entry| (entry.key().clone(), State::from(entry.value())))
             .collect()
     }
 
@@ -213,7 +236,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
 /// The thread that writes.
 struct Writer {
     connection: Connection,
-    states: Arc<DashMap<SystemId, State>>,
+    states: Arc<DashMap<SystemId, Copied>>,
     feed: broadcast::Sender<Arc<Committed>>,
     queue: Arc<Queue<Write>>,
     _lock: File,
@@ -249,7 +272,7 @@ impl Writer {
         for Write { committed, reply } in valid {
             if answer.is_ok() {
                 let state = committed.change.state.clone();
-                self.states.insert(committed.system.clone(), state);
+                self.states.insert(committed.system.clone(), state.into());
                 // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
                 let _ = self.feed.send(committed);
             }

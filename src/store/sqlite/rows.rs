@@ -10,8 +10,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, named_params, params};
 use thiserror::Error;
 
+use super::Copied;
 use crate::command::{By, SystemId};
-use crate::engine::{Action, Mode, Outcome, Run, State};
+use crate::engine::{Action, Change, Mode, Outcome, Run, State};
 use crate::store::{Committed, HISTORY_KEPT};
 use crate::time::{BootId, Ticks, Wall};
 
@@ -19,8 +20,8 @@ use crate::time::{BootId, Ticks, Wall};
 const SCHEMA_VERSION: i64 = 1;
 
 /// `boot`: 16 bytes. `started`, `deadline`: milliseconds of that boot. `start_utc_ms`, `start_offset_s`, `offset_s`:
-/// the start as last shown, its UTC offset, and the offset in force then. `start` and `end` of an action: local time
-/// as it was shown.
+/// the start as last shown, its UTC offset, and the offset in force then. `actions`: how many the history holds, so
+/// that nobody has to count. `start` and `end` of an action: local time as it was shown.
 const SCHEMA: &str = "
 CREATE TABLE systems (
     id TEXT PRIMARY KEY,
@@ -32,7 +33,8 @@ CREATE TABLE systems (
     start_utc_ms INTEGER,
     start_offset_s INTEGER,
     offset_s INTEGER,
-    by TEXT
+    by TEXT,
+    actions INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE actions (
     system TEXT NOT NULL,
@@ -85,9 +87,9 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The states of all systems that have ever changed.
-pub(super) fn states(connection: &Connection) -> rusqlite::Result<DashMap<SystemId, State>> {
+pub(super) fn states(connection: &Connection) -> rusqlite::Result<DashMap<SystemId, Copied>> {
     let mut statement = connection.prepare("SELECT * FROM systems")?;
-    let rows = statement.query_map([], |row| Ok((row.get("id")?, state(row)?)))?;
+    let rows = statement.query_map([], |row| Ok((row.get("id")?, state(row)?.into())))?;
     rows.collect()
 }
 
@@ -123,34 +125,51 @@ pub(super) fn write<'a>(
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for Committed { system, change } in changes {
-        write_state(&transaction, system, &change.state)?;
+        let actions = write_state(&transaction, system, change)?;
         if let Some(action) = &change.action {
             write_action(&transaction, system, action)?;
+        }
+        if actions > HISTORY_KEPT {
+            forget_oldest(&transaction, system)?;
         }
     }
     transaction.commit()
 }
 
-fn write_state(connection: &Connection, system: &SystemId, state: &State) -> rusqlite::Result<()> {
+/// Returns how many actions the history holds with the one that the change brings.
+fn write_state(
+    connection: &Connection,
+    system: &SystemId,
+    change: &Change,
+) -> rusqlite::Result<u32> {
+    let Change { state, action } = change;
     let run = state.run.as_ref();
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
-             :start_utc_ms, :start_offset_s, :offset_s, :by)",
+            "INSERT INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
+             :start_utc_ms, :start_offset_s, :offset_s, :by, :actions) \
+             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, mode = excluded.mode, \
+             boot = excluded.boot, started = excluded.started, deadline = excluded.deadline, \
+             start_utc_ms = excluded.start_utc_ms, start_offset_s = excluded.start_offset_s, \
+             offset_s = excluded.offset_s, by = excluded.by, \
+             actions = systems.actions + excluded.actions RETURNING actions",
         )?
-        .execute(named_params! {
-            ":id": system,
-            ":seq": state.seq,
-            ":mode": run.map(|run| run.mode),
-            ":boot": run.map(|run| run.boot.0.to_be_bytes()),
-            ":started": run.map(|run| run.started.millis()),
-            ":deadline": run.and_then(|run| run.deadline).map(Ticks::millis),
-            ":start_utc_ms": run.map(|run| run.shown_start.utc_ms),
-            ":start_offset_s": run.map(|run| run.shown_start.offset_s),
-            ":offset_s": run.map(|run| run.shown_offset_s),
-            ":by": run.and_then(|run| run.by.as_ref()),
-        })?;
-    Ok(())
+        .query_row(
+            named_params! {
+                ":id": system,
+                ":seq": state.seq,
+                ":mode": run.map(|run| run.mode),
+                ":boot": run.map(|run| run.boot.0.to_be_bytes()),
+                ":started": run.map(|run| run.started.millis()),
+                ":deadline": run.and_then(|run| run.deadline).map(Ticks::millis),
+                ":start_utc_ms": run.map(|run| run.shown_start.utc_ms),
+                ":start_offset_s": run.map(|run| run.shown_start.offset_s),
+                ":offset_s": run.map(|run| run.shown_offset_s),
+                ":by": run.and_then(|run| run.by.as_ref()),
+                ":actions": action.iter().count(),
+            },
+            |row| row.get(0),
+        )
 }
 
 fn write_action(
@@ -160,8 +179,8 @@ fn write_action(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO actions VALUES (:system, :id, :mode, :start, :end, :duration_ms, :planned_ms, \
-             :outcome, :by, :ended_by)",
+            "INSERT INTO actions VALUES (:system, :id, :mode, :start, :end, :duration_ms, \
+             :planned_ms, :outcome, :by, :ended_by)",
         )?
         .execute(named_params! {
             ":system": system,
@@ -175,12 +194,19 @@ fn write_action(
             ":by": action.by,
             ":ended_by": action.ended_by,
         })?;
-    connection
+    Ok(())
+}
+
+fn forget_oldest(connection: &Connection, system: &SystemId) -> rusqlite::Result<()> {
+    let forgotten = connection
         .prepare_cached(
-            "DELETE FROM actions WHERE system = ?1 AND id <= \
-             (SELECT id FROM actions WHERE system = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            "DELETE FROM actions WHERE system = ?1 AND id = \
+             (SELECT min(id) FROM actions WHERE system = ?1)",
         )?
-        .execute(params![system, HISTORY_KEPT])?;
+        .execute([system])?;
+    connection
+        .prepare_cached("UPDATE systems SET actions = actions - ?2 WHERE id = ?1")?
+        .execute(params![system, forgotten])?;
     Ok(())
 }
 

@@ -1,0 +1,67 @@
+# Everything that can be done with acequia, each with its set-up. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CLIENT_SOURCES := $(shell find client/src client/index.html client/*.ts client/package-lock.json -type f 2>/dev/null)
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+
+.PHONY: help run test check bench prepare-server run-server prepare-client run-client prepare-tests \
+	prepare-ws-server run-ws-server prepare-react-clock run-react-clock
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+run: prepare-client prepare-server run-server ## Set everything up and serve the demonstration on http://127.0.0.1:8001
+
+prepare-server: ## Build the gateway
+	cargo build --release --locked
+
+run-server: ## Serve the demonstration: three systems, simulated controllers
+	cargo run --release --locked -- serve --config config/demo.toml --simulate
+
+prepare-client: client/dist/index.html ## Build the web console
+
+run-client: client/node_modules/.stamp ## Serve the console for development on http://127.0.0.1:3000, with the gateway at 8001
+	cd client && npm run dev
+
+test: prepare-client prepare-tests ## Set everything up and run every test
+	cd client && npm test
+ifdef NEXTEST
+	cargo nextest run --locked
+else
+	RUST_TEST_THREADS=1 cargo test --locked --lib --test it
+endif
+
+check: client/node_modules/.stamp ## Format, lint and type check, without mercy
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- --deny warnings
+	cd client && npm run check
+
+bench: prepare-client ## Measure the numbers of README
+	cargo bench --locked --bench load
+
+prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp
+
+client/node_modules/.stamp: client/package-lock.json
+	cd client && npm ci --no-audit --no-fund
+	touch $@
+
+client/dist/index.html: client/node_modules/.stamp $(CLIENT_SOURCES)
+	cd client && npm run build
+
+tests/clients/node_modules/.stamp: tests/clients/package-lock.json
+	cd tests/clients && npm ci --no-audit --no-fund
+	touch $@
+
+tests/clients/.venv/.stamp: tests/clients/requirements.txt
+	python3 -m venv tests/clients/.venv
+	tests/clients/.venv/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+# The names of the original.
+prepare-ws-server: prepare-server
+run-ws-server: run-server
+prepare-react-clock: prepare-client
+run-react-clock: run-client
