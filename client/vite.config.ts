@@ -4,6 +4,10 @@ import { defineConfig } from "vitest/config";
 
 const gateway = "http://127.0.0.1:8001";
 
+// The Host header stays that of the page, or the gateway would take the page for a foreign one.
+const routes = ["/socket.io", "/systems", "/ws", "/manual", "/timer", "/stop", "/history", "/healthz", "/readyz"];
+const proxy = Object.fromEntries(routes.map((route) => [route, { target: gateway, changeOrigin: false, ws: true }]));
+
 export default defineConfig({
   base: "/",
   build: {
@@ -13,17 +17,7 @@ export default defineConfig({
   server: {
     port: 3000,
     strictPort: true,
-    proxy: {
-      "/socket.io": { target: gateway, ws: true },
-      "/systems": { target: gateway, ws: true },
-      "/ws": { target: gateway, ws: true },
-      "/manual": gateway,
-      "/timer": gateway,
-      "/stop": gateway,
-      "/history": gateway,
-      "/healthz": gateway,
-      "/readyz": gateway,
-    },
+    proxy,
   },
   test: {
     include: ["src/**/*.test.ts"],

@@ -119,13 +119,15 @@ pub struct System {
 /// All systems of the gateway: at least one.
 #[derive(Clone, Debug)]
 pub struct Systems {
-    by_id: BTreeMap<SystemId, System>,
+    /// Sorted: a map would cost each of many systems a second copy of its id.
+    by_id: Box<[System]>,
     default: SystemId,
 }
 
 impl Systems {
     pub fn get(&self, id: &SystemId) -> Option<&System> {
-        self.by_id.get(id)
+        let found = self.by_id.binary_search_by(|system| system.id.cmp(id));
+        found.ok().map(|i| &self.by_id[i])
     }
 
     /// The system that the routes of the original mean.
@@ -135,7 +137,7 @@ impl Systems {
 
     /// All of them, by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &System> {
-        self.by_id.values()
+        self.by_id.iter()
     }
 }
 
@@ -459,31 +461,31 @@ fn systems(file: &File) -> Result<Systems, Refused> {
     } else {
         &file.systems
     };
-    let mut by_id = BTreeMap::new();
-    let mut first = None;
-    for (i, entry) in entries.iter().enumerate() {
-        let system = system(entry, file.max_timer)
-            .map_err(|Refused { key, problem }| refused(format!("systems[{i}].{key}"), problem))?;
-        let id = system.id.clone();
-        first.get_or_insert_with(|| id.clone());
-        if by_id.insert(id.clone(), system).is_some() {
-            return Err(refused(
-                format!("systems[{i}].id"),
-                format!("{id} is there twice"),
-            ));
-        }
+    let checked = entries.iter().enumerate().map(|(i, entry)| {
+        system(entry, file.max_timer)
+            .map_err(|Refused { key, problem }| refused(format!("systems[{i}].{key}"), problem))
+    });
+    let mut by_id = checked.collect::<Result<Box<[System]>, _>>()?;
+    let first = by_id.first().map(|system| system.id.clone());
+    by_id.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    if let Some(twice) = by_id.windows(2).find(|pair| pair[0].id == pair[1].id) {
+        return Err(refused(
+            "systems",
+            format!("the id {:?} is there twice", twice[0].id),
+        ));
     }
     let default = match (&file.default_system, first) {
         (None, Some(first)) => first,
-        (Some(id), _) => SystemId::parse(id)
-            .ok()
-            .filter(|id| by_id.contains_key(id))
-            .ok_or_else(|| {
+        (Some(id), _) => {
+            let found = by_id.iter().find(|system| system.id.as_str() == id);
+            let unknown = || {
                 refused(
                     "default_system",
                     format!("{id:?} is not the id of a system"),
                 )
-            })?,
+            };
+            found.ok_or_else(unknown)?.id.clone()
+        }
         (None, None) => return Err(refused("systems", "there must be one at least")),
     };
     Ok(Systems { by_id, default })

@@ -9,7 +9,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, get, on};
+use axum::routing::{MethodFilter, MethodRouter, get};
 use axum::{Json, Router};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -93,7 +93,15 @@ where
     H: axum::handler::Handler<T, App>,
     T: 'static,
 {
-    on(MethodFilter::GET.or(MethodFilter::POST), handler).head(method_not_allowed)
+    let allowed = MethodFilter::GET.or(MethodFilter::POST);
+    let refuse = async |request: Request| {
+        let allow = [(header::ALLOW, "GET,POST")];
+        (allow, method_not_allowed(request).await)
+    };
+    MethodRouter::new()
+        .on(allowed, handler)
+        .on(MethodFilter::HEAD, refuse)
+        .fallback(refuse)
 }
 
 fn command(verb: Verb) -> MethodRouter<App> {

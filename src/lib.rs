@@ -28,6 +28,7 @@
 
 pub mod command;
 pub mod config;
+mod connection;
 mod console;
 mod deadlines;
 pub mod engine;
@@ -48,7 +49,6 @@ pub mod time;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use thiserror::Error;
@@ -66,9 +66,6 @@ use members::Members;
 use rooms::Rooms;
 use store::Store;
 use time::Clock;
-
-/// How long Socket.IO has to say good-bye: a client that does not read would hold it for ever.
-const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// The gateway cannot start because what was running cannot be settled.
 #[derive(Debug, Error)]
@@ -116,21 +113,11 @@ pub async fn run(
             origin::guard_socket_io,
         ))
         .layer(origin::cors(&origins))
-        .layer(TraceLayer::new_for_http());
+        .layer(TraceLayer::new_for_http().on_failure(()));
 
-    let closing = {
-        let (io, shutdown) = (io.clone(), shutdown.clone());
-        tokio::spawn(async move {
-            shutdown.cancelled().await;
-            if tokio::time::timeout(GOOD_BYE, io.close()).await.is_err() {
-                tracing::warn!("some clients did not hear the good-bye");
-            }
-        })
-    };
     serve::serve(listener, router, &limits, shutdown).await;
     rooms.abort();
     deadlines.abort();
-    closing.abort();
     gateway.store().close().await;
     Ok(())
 }

@@ -48,7 +48,7 @@ enum Task {
     },
     /// Let simulated controllers ask a running gateway for water
     Simulate {
-        /// The gateway, as in <http://127.0.0.1:8001>
+        /// Address of the gateway, as in `http://127.0.0.1:8001`
         #[arg(long, value_name = "URL")]
         url: String,
     },
@@ -99,6 +99,17 @@ fn failure(text: impl std::fmt::Display) -> Failure {
         text: text.to_string(),
         code: 1,
     }
+}
+
+/// An error and what is behind it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(behind) = cause {
+        text = format!("{text}: {behind}");
+        cause = behind.source();
+    }
+    text
 }
 
 /// What the environment sets. A name or a value that is not text is none of ours.
@@ -155,7 +166,7 @@ fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
         let store = Store::open(&settings.store).map_err(failure)?;
         let shutdown = on_signal().map_err(failure)?;
         let systems = settings.systems.iter().len();
-        tracing::info!("acequia serves {systems} systems on http://{address}");
+        tracing::info!(systems, "acequia serves on http://{address}");
         if simulate {
             tokio::spawn(simulate_here(address));
         }
@@ -198,7 +209,7 @@ async fn simulate_here(mut address: SocketAddr) {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     if let Err(cause) = simulator::run(&format!("http://{address}")).await {
-        tracing::error!(%cause, "nothing is simulated");
+        tracing::error!(cause = with_causes(&cause), "nothing is simulated");
     }
 }
 
@@ -207,7 +218,7 @@ fn simulate(url: &str) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let shutdown = on_signal().map_err(failure)?;
         tokio::select! {
-            ended = simulator::run(url) => ended.map_err(failure),
+            ended = simulator::run(url) => ended.map_err(|e| failure(with_causes(&e))),
             () = shutdown.cancelled() => Ok(()),
         }
     })

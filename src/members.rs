@@ -57,7 +57,7 @@ impl Members {
         socket.extensions.insert(joined);
     }
 
-    /// Enters the room. Entering twice is fine.
+    /// Counts the socket as a member of the room, which it hears once it is admitted. Entering twice is fine.
     ///
     /// # Errors
     /// [`TooManyJoins`]; the socket stays where it is.
@@ -78,8 +78,22 @@ impl Members {
         }
         systems.push(system.clone());
         self.rooms.entry(system.clone()).or_default().members += 1;
-        socket.join(system.to_string());
         Ok(())
+    }
+
+    /// Lets a member hear the room from now on; false when it has left meanwhile.
+    pub(crate) fn admit(&self, socket: &SocketRef, system: &SystemId) -> bool {
+        let Some(joined) = socket.extensions.get::<Joined>() else {
+            return false;
+        };
+        let joined = lock(&joined);
+        let member = joined
+            .as_ref()
+            .is_some_and(|systems| systems.contains(system));
+        if member {
+            socket.join(system.to_string());
+        }
+        member
     }
 
     /// Leaves the room. Leaving a room that was never entered is fine.

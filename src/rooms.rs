@@ -84,14 +84,7 @@ impl Rooms {
                     self.tick(last).await;
                 }
                 Some(join) = self.joins.recv() => self.snapshot(join).await,
-                change = self.feed.recv() => match change {
-                    Ok(committed) => self.tell(&committed).await,
-                    Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "the rooms lagged behind the store and read it again");
-                        self.catch_up().await;
-                    }
-                    Err(RecvError::Closed) => return,
-                },
+                change = self.feed.recv() => self.next_change(change).await,
             }
         }
     }
@@ -105,18 +98,32 @@ impl Rooms {
         }
     }
 
-    async fn tell(&self, committed: &Committed) {
-        let Committed { system, change } = committed;
-        match self.members.shown(system) {
-            None => return,
-            Some(Shown::Seq(seq)) if seq < change.state.seq => {
-                self.tell_state(system, &change.state).await;
+    async fn next_change(&mut self, change: Result<Arc<Committed>, RecvError>) {
+        match change {
+            Ok(committed) => self.tell(&committed).await,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(
+                    missed,
+                    "the rooms lagged behind the store and read it again"
+                );
+                self.catch_up().await;
             }
-            // Who waits for a snapshot gets this state, or a newer one, with it.
-            Some(Shown::Nothing | Shown::Seq(_)) => {}
+            // The gateway holds the store for as long as this task runs.
+            Err(RecvError::Closed) => std::future::pending().await,
         }
-        if let Some(action) = &change.action {
-            self.tell_action(system, action).await;
+    }
+
+    /// Tells a room what it does not know yet. Who waits for a snapshot gets this change, or a newer one, with it.
+    async fn tell(&self, Committed { system, change }: &Committed) {
+        let news = match self.members.shown(system) {
+            Some(Shown::Seq(seq)) => seq < change.state.seq,
+            Some(Shown::Nothing) | None => false,
+        };
+        if news {
+            self.tell_state(system, &change.state).await;
+            if let Some(action) = &change.action {
+                self.tell_action(system, action).await;
+            }
         }
     }
 
@@ -132,18 +139,15 @@ impl Rooms {
             .await;
     }
 
-    async fn snapshot(
-        &self,
-        Join {
+    /// Lets a socket into the room and shows it what the room knows. Nothing falls between, because all that the room
+    /// hears is sent from this task.
+    async fn snapshot(&mut self, join: Join) {
+        let Join {
             socket,
             system,
             ack,
-        }: Join,
-    ) {
-        let Some(configured) = self.gateway.systems().get(&system) else {
-            return;
-        };
-        let state = match self.gateway.store().load(&system).await {
+        } = join;
+        let state = match self.state_as_shown(&system).await {
             Ok(state) => state,
             Err(error) => {
                 self.members.leave(&socket, &system);
@@ -151,18 +155,40 @@ impl Rooms {
                 return;
             }
         };
-        if self.members.shown(&system) == Some(Shown::Nothing) {
-            self.members.note_shown(&system, state.seq);
-        }
+        let Some(configured) = self.gateway.systems().get(&system) else {
+            return;
+        };
         let now = self.gateway.clock().now();
         let snapshot = wire::System::new(configured, &state, &now);
         // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
-        let _ = socket.emit("state", &snapshot.state);
-        let _ = socket.emit("clock", &snapshot.clock);
+        if self.members.admit(&socket, &system) {
+            self.members.note_shown(&system, state.seq);
+            let _ = socket.emit("state", &snapshot.state);
+            let _ = socket.emit("clock", &snapshot.clock);
+        }
         let _ = ack.send(&wire::Ack::Joined {
             ok: true,
             system: snapshot,
         });
+    }
+
+    /// The state of a system, after its room was told of it. The store may be ahead of the feed: the others hear first
+    /// what a newcomer will be shown, or the newcomer would hear it again, after its snapshot.
+    async fn state_as_shown(&mut self, system: &SystemId) -> Result<State, ReadError> {
+        loop {
+            let state = self.gateway.store().load(system).await?;
+            loop {
+                match self.members.shown(system) {
+                    Some(Shown::Seq(seq)) if seq < state.seq => {
+                        let change = self.feed.recv().await;
+                        self.next_change(change).await;
+                    }
+                    // The feed had lagged and the room knows more by now.
+                    Some(Shown::Seq(seq)) if seq > state.seq => break,
+                    _ => return Ok(state),
+                }
+            }
+        }
     }
 
     /// Reads what the feed has lost.

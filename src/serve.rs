@@ -1,11 +1,9 @@
 //! Connections: accepted, limited, handed to the router, and let go in order.
 //!
-//! Knows sockets and limits, nothing of irrigation.
+//! Knows limits and addresses, nothing of irrigation.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,13 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::config::Limits;
+use crate::connection::{Connection, Connections};
 use crate::error::ApiError;
 
 /// Beyond the limit so many more are accepted, to be told that it is full, or to have their `stop` carried out. When
@@ -30,7 +28,10 @@ use crate::error::ApiError;
 const CROWD: usize = 64;
 /// How long a failed accept (no file descriptors left) waits for somebody to leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long connections have to finish once the gateway stops.
+/// How long the answers that are on their way have once the gateway stops. What is open after that waits for events,
+/// not for an answer, and is cut without a word: Engine.IO's own good-bye makes some clients stay away for good.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+/// How long tasks have to notice that their connection was cut.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Accepts connections until `shutdown`, then waits until they are gone, for a moment.
@@ -42,6 +43,7 @@ pub(crate) async fn serve(
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let crowd = Arc::new(Semaphore::new(CROWD));
+    let connections = Arc::new(Connections::default());
     loop {
         let place = tokio::select! {
             place = place(&places, &crowd) => place,
@@ -67,10 +69,7 @@ pub(crate) async fn serve(
             Place::Free(permit) => (permit, false),
             Place::Crowded(permit) => (permit, true),
         };
-        let stream = Counted {
-            _permit: permit,
-            stream,
-        };
+        let stream = connections.open(stream, permit);
         let router = router.clone();
         tokio::spawn(connection(
             stream,
@@ -82,11 +81,18 @@ pub(crate) async fn serve(
     }
     drop(listener);
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(LAST_ANSWERS, places.acquire_many(all))
+        .await
+        .is_ok()
+    {
+        return;
+    }
+    connections.cut();
     if tokio::time::timeout(DRAIN, places.acquire_many(all))
         .await
         .is_err()
     {
-        tracing::warn!("some connections did not end in time and were cut");
+        tracing::warn!("some connections did not end in time");
     }
 }
 
@@ -118,7 +124,7 @@ fn prepare(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
 }
 
 async fn connection(
-    stream: Counted,
+    stream: Connection,
     crowded: bool,
     router: Router,
     limits: Limits,
@@ -158,51 +164,4 @@ async fn connection(
 fn is_stop(request: &Request) -> bool {
     let path = request.uri().path();
     path == "/stop" || (path.starts_with("/systems/") && path.ends_with("/stop"))
-}
-
-/// A connection that counts as long as it lives, also after it became a websocket.
-struct Counted {
-    // Dropped first: who sees the connection closed finds its place free.
-    _permit: OwnedSemaphorePermit,
-    stream: TcpStream,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

@@ -25,6 +25,11 @@ pub const EVENTS_IN: [&str; 2] = ["join", "leave"];
 /// The events of the contract that a client hears.
 pub const EVENTS_OUT: [&str; 3] = ["state", "clock", "action"];
 
+/// Binary attachments of one packet that are read, to be refused with an ack.
+const BINARIES: usize = 4;
+/// How long a packet may wait for its attachments.
+const BINARIES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The Socket.IO server with our limits; [`serve`] gives it its handlers.
 pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
     SocketIo::builder()
@@ -35,7 +40,13 @@ pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
         .ws_read_buffer_size(limits.socket_read_buffer_bytes)
         .ping_interval(Duration::from_millis(limits.ping_interval_ms))
         .ping_timeout(Duration::from_millis(limits.ping_timeout_ms))
-        .with_parser(ParserConfig::common().max_incoming_binaries(0))
+        .with_parser(
+            // Binary is never right, but who sends a little of it is told so instead of being cut.
+            ParserConfig::common()
+                .max_incoming_binaries(BINARIES)
+                .max_incoming_binary_buf_size(limits.socket_message_bytes)
+                .packet_completion_timeout(BINARIES_TIMEOUT),
+        )
         .build_layer()
 }
 

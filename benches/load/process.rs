@@ -39,7 +39,7 @@ impl Gateway {
                 "the gateway ended early"
             );
             if let Some((_, address)) = line.split_once(" on http://") {
-                break address.trim().parse().unwrap();
+                break address.split_whitespace().next().unwrap().parse().unwrap();
             }
         };
         std::thread::spawn(move || {

@@ -24,17 +24,17 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A request that did not succeed.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    #[error("the address cannot be used: {0}")]
+    #[error("the address cannot be used")]
     Address(#[from] hyper::http::Error),
-    #[error("the gateway does not answer: {0}")]
+    #[error("the gateway does not answer")]
     Connection(#[from] hyper_util::client::legacy::Error),
-    #[error("the answer broke off: {0}")]
+    #[error("the answer broke off")]
     Body(#[from] hyper::Error),
     #[error("the gateway took too long to answer")]
     Timeout(#[from] tokio::time::error::Elapsed),
     #[error("the gateway answered {status}: {text}")]
     Refused { status: u16, text: String },
-    #[error("the answer is not JSON: {0}")]
+    #[error("the answer is not JSON")]
     Json(#[from] serde_json::Error),
 }
 

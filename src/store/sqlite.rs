@@ -4,7 +4,7 @@
 //! Changes that wait at the same moment share one transaction and so one fsync (group commit).
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
+use super::{CommitError, Committed, FEED_CAPACITY, Feed, HISTORY_KEPT, OpenError, ReadError};
 use crate::command::SystemId;
 use crate::engine::{Action, Change, Run, State};
 
@@ -37,20 +37,27 @@ struct Shared {
     feed: broadcast::Sender<Arc<Committed>>,
     writes: Arc<Queue<Write>>,
     reads: Arc<Queue<Read>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Option<Threads>>,
 }
 
-/// The copy of a state. Most systems wait, so what only runs need is elsewhere.
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<()>,
+    reader: JoinHandle<()>,
+}
+
+/// The copy of a state, and how many actions its history holds. Most systems wait, so what only runs need is elsewhere.
 #[derive(Debug)]
 struct Copied {
     seq: u64,
     run: Option<Box<Run>>,
+    actions: u32,
 }
 
-impl From<State> for Copied {
-    fn from(State { seq, run }: State) -> Self {
+impl Copied {
+    fn new(State { seq, run }: State, actions: u32) -> Self {
         let run = run.map(Box::new);
-        Self { seq, run }
+        Self { seq, run, actions }
     }
 }
 
@@ -106,14 +113,13 @@ impl Sqlite {
             _lock: lock,
         };
         let reads = Arc::clone(&shared.reads);
-        let threads = [
-            spawn("store-writer", move || writing.run()),
-            spawn("store-reader", move || read(&reader, &reads)),
-        ];
-        for thread in threads {
-            let thread = thread.map_err(|e| fail("cannot have a thread", &e))?;
-            guard(&shared.threads).push(thread);
-        }
+        let threads = Threads {
+            writer: spawn("store-writer", move || writing.run())
+                .map_err(|e| fail("cannot have a thread", &e))?,
+            reader: spawn("store-reader", move || read(&reader, &reads))
+                .map_err(|e| fail("cannot have a thread", &e))?,
+        };
+        *guard(&shared.threads) = Some(threads);
         Ok(Self(Arc::new(shared)))
     }
 
@@ -191,17 +197,18 @@ impl Sqlite {
     }
 
     pub(super) async fn close(&self) {
-        self.0.writes.close();
-        self.0.reads.close();
-        let threads = std::mem::take(&mut *guard(&self.0.threads));
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a thread of the store had panicked");
-                }
-            }
+        let Some(Threads { writer, reader }) = guard(&self.0.threads).take() else {
+            return;
+        };
+        let shared = Arc::clone(&self.0);
+        let ended = tokio::task::spawn_blocking(move || {
+            // The reader first: SQLite tidies its files up only for who closes last and may write.
+            shared.reads.close();
+            let read = reader.join();
+            shared.writes.close();
+            read.and(writer.join()).is_ok()
         });
-        if joined.await.is_err() {
+        if !matches!(ended.await, Ok(true)) {
             tracing::error!("the store was not closed in order");
         }
     }
@@ -217,14 +224,15 @@ impl Drop for Shared {
 
 /// Two gateways on one file would each believe their own copy of the states. The lock is beside the database and not
 /// on it, because SQLite's own locks are lost when any handle to the same file is closed.
-fn lock(path: &Path) -> std::io::Result<File> {
+fn lock(path: &Path) -> Result<File, TryLockError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(PathBuf::from(name))?;
+        .open(PathBuf::from(name))
+        .map_err(TryLockError::Error)?;
     file.try_lock()?;
     Ok(file)
 }
@@ -254,25 +262,26 @@ impl Writer {
 
     fn commit(&mut self, group: Vec<Write>) {
         let (valid, stale) = self.split(group);
-        let written = if valid.is_empty() {
-            Ok(())
-        } else {
-            rows::write(
-                &mut self.connection,
-                valid.iter().map(|write| &*write.committed),
-            )
-        };
-        let answer = match written {
+        let actions: Vec<(u32, u32)> = valid.iter().map(|write| self.actions(write)).collect();
+        let rows = valid
+            .iter()
+            .zip(&actions)
+            .map(|(write, (before, after))| rows::Row {
+                committed: &write.committed,
+                before: *before,
+                after: *after,
+            });
+        let answer = match rows::write(&mut self.connection, rows) {
             Ok(()) => Ok(()),
             Err(cause) => {
                 tracing::error!(%cause, changes = valid.len(), "the store cannot write");
                 Err(CommitError::Unavailable)
             }
         };
-        for Write { committed, reply } in valid {
+        for (Write { committed, reply }, (_, actions)) in valid.into_iter().zip(actions) {
             if answer.is_ok() {
-                let state = committed.change.state.clone();
-                self.states.insert(committed.system.clone(), state.into());
+                let copied = Copied::new(committed.change.state.clone(), actions);
+                self.states.insert(committed.system.clone(), copied);
                 // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
                 let _ = self.feed.send(committed);
             }
@@ -283,6 +292,17 @@ impl Writer {
         for write in stale {
             let _ = write.reply.send(Err(CommitError::Stale));
         }
+    }
+
+    /// How many actions the history of the system holds before and after a change.
+    fn actions(&self, write: &Write) -> (u32, u32) {
+        let Committed { system, change } = &*write.committed;
+        let before = self.states.get(system).map_or(0, |copied| copied.actions);
+        let after = match change.action {
+            Some(_) => (before + 1).min(HISTORY_KEPT),
+            None => before,
+        };
+        (before, after)
     }
 
     /// Parts a group into the changes that can be written together and those that something overtook.

@@ -2,8 +2,9 @@
 // every Socket.IO client goes through against a live gateway.
 //
 // Never sleeps for a fixed time: every wait is for an event and has a deadline. Never reconnects, retries or repairs:
-// the first thing that breaks the contract ends the run. Never touches a system that it was not given, but joins one
-// other to measure time by.
+// the first thing that breaks the contract ends the run. Never commands a system that it was not given, but joins another
+// to measure time by: the yardstick, or else the next one of the list. Where several clients run side by side, give them
+// a yardstick that is nobody's system: who joins a room with members may hear its clock before the snapshot.
 
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 
@@ -369,6 +370,8 @@ class Room {
 /** A Socket.IO client of either generation, under watch. */
 class Client {
   rooms = new Map();
+  /** What arrived, event or ack, in its order: several can arrive at once, before anybody who waits can look. */
+  order = [];
 
   constructor(witness, connection) {
     this.witness = witness;
@@ -389,6 +392,7 @@ class Client {
   }
 
   #hear(event, args) {
+    this.order.push(event);
     expect(['state', 'clock', 'action'].includes(event), 'every event must be one of the contract', event);
     expectEqual(args.length, 1, `the number of payloads of ${event}`);
     const room = this.rooms.get(args[0]?.system);
@@ -402,6 +406,7 @@ class Client {
     let answer;
     this.socket.emit(event, ...payload, (...args) => {
       answer = args;
+      this.order.push('ack');
       if (event === 'leave' && args[0]?.ok === true) this.rooms.delete(payload[0]);
       this.witness.note('(ack)', args);
     });
@@ -445,15 +450,17 @@ class Client {
 const picked = ({ mode, start, end, elapsed_ms, remaining_ms, by }) => ({ mode, start, end, elapsed_ms, remaining_ms, by });
 const WAITING = { mode: 'wait', start: null, end: null, elapsed_ms: null, remaining_ms: null, by: null };
 
-/** What a client of the contract goes through, on a system that nobody else commands. */
-async function scenario(report, witness, http, { connect, system, transport }) {
+/** What a client of the contract goes through, on a system without manual_limit that nobody else commands or joins. */
+async function scenario(report, witness, http, { connect, system, yardstick, transport }) {
   const by = report.name;
   const other = await report.check('GET /systems lists this system and another one', async () => {
     const ids = (await http.systems()).map((each) => each.id);
     const place = ids.indexOf(system);
     expect(place >= 0, `there must be a system "${system}"`, ids);
     expect(ids.length > 1, 'there must be a second system', ids);
-    return ids[(place + 1) % ids.length];
+    if (yardstick === undefined) return ids[(place + 1) % ids.length];
+    expect(yardstick !== system && ids.includes(yardstick), `there must be another system "${yardstick}"`, ids);
+    return yardstick;
   });
   // An earlier run that failed half way may have left it running.
   await http.command(system, 'stop');
@@ -468,7 +475,7 @@ async function scenario(report, witness, http, { connect, system, transport }) {
     const joined = await client.join(system);
     const [state, clock] = await witness.until('state and clock of the snapshot', () =>
       (room.states.length > 0 && room.clocks.length > 0 ? [room.states[0], room.clocks[0]] : undefined));
-    expectEqual([room.states.length, room.clocks.length], [1, 1], 'the number of states and clocks in the snapshot');
+    expectEqual(client.order.slice(0, 3).sort(), ['ack', 'clock', 'state'], 'what arrives first, in any order,');
     expectEqual(picked(joined.state), WAITING, 'the state in the ack');
     expectEqual([state.seq, picked(state)], [joined.state.seq, WAITING], 'the state of the snapshot');
     expectEqual(clock.seq, joined.clock.seq, 'the seq of the clock of the snapshot');
@@ -587,13 +594,13 @@ async function scenario(report, witness, http, { connect, system, transport }) {
   });
 
   await report.check('leave is answered with ok, and then nothing comes of that system', async () => {
-    const yardstick = client.enter(other, { alone: false });
+    const measure = client.enter(other, { alone: false });
     await client.join(other);
     expectEqual(await client.call('leave', system), { ok: true }, 'the ack of leave');
     const heard = room.states.length;
     await http.change(system, 'manual', { by }, 'manual', seq + 1);
     await http.change(system, 'stop', { by }, 'wait', seq + 2);
-    await client.turns(other, yardstick, 2);
+    await client.turns(other, measure, 2);
     expectEqual(room.states.length, heard, 'the number of states of the room that was left');
     seq += 2;
   });
@@ -645,13 +652,16 @@ export function readArguments(usage, options) {
  * library) and returns `{ socket, onEvent(hear), transport(), first() }`.
  */
 export async function socketIoProgram(program, connect) {
-  const usage = `node ${program} --url URL --system ID [--transport polling|websocket|default]`;
-  const { url, system, transport } = readArguments(usage, { transport: { type: 'string', default: 'default' } });
+  const usage = `node ${program} --url URL --system ID [--yardstick ID] [--transport polling|websocket|default]`;
+  const { url, system, yardstick, transport } = readArguments(usage, {
+    yardstick: { type: 'string' },
+    transport: { type: 'string', default: 'default' },
+  });
   if (!['polling', 'websocket', 'default'].includes(transport)) {
     console.error(`usage: ${usage}`);
     process.exit(2);
   }
   const transports = transport === 'default' ? undefined : [transport];
   await run(`${program.split('.')[0]}-${transport}`, (report) =>
-    scenario(report, new Witness(), new Http(url), { connect: (base) => connect(base, transports), system, transport }));
+    scenario(report, new Witness(), new Http(url), { connect: (base) => connect(base, transports), system, yardstick, transport }));
 }

@@ -63,7 +63,7 @@ fn a_bad_configuration_is_one_line_with_file_key_and_what_is_allowed_and_exit_64
         ),
         (
             "[[systems]]\nid = \"a\"\n[[systems]]\nid = \"a\"",
-            &["x.toml", "systems[1].id", "twice"],
+            &["x.toml", "systems", "\"a\" is there twice"],
         ),
         (
             "[[systems]]\nid = \"a\"\ntimer_seconds = 0",

@@ -20,11 +20,19 @@ fn read(path: &str) -> String {
 
 /// The cells of the rows of the table with that heading.
 fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
-    let (_, after) = text.split_once(heading).unwrap_or_else(|| panic!("no table {heading}"));
-    let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let (_, after) = text
+        .split_once(heading)
+        .unwrap_or_else(|| panic!("no table {heading}"));
+    let rows = after
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells = row.trim_matches('|').replace("\\|", "\u{1}");
-        cells.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
+        cells
+            .split('|')
+            .map(|cell| cell.trim().replace('\u{1}', "|"))
+            .collect()
     })
     .collect()
 }
@@ -43,35 +51,61 @@ fn protocol_md_lists_every_route_and_no_other() {
 #[test]
 fn the_list_of_routes_is_that_of_the_router() {
     let source = read("src/http.rs");
-    let router = source.split("pub(crate) fn router").nth(1).unwrap().split("\n}").next().unwrap();
+    let router = source
+        .split("pub(crate) fn router")
+        .nth(1)
+        .unwrap()
+        .split("\n}")
+        .next()
+        .unwrap();
     let called: String = router.split_whitespace().collect();
-    let mut routed: BTreeSet<&str> = called.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let mut routed: BTreeSet<&str> = called
+        .split(".route(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
     routed.insert("/{file}");
-    let listed: BTreeSet<&str> = ROUTES.iter().map(|route| route.split_once(' ').unwrap().1).collect();
+    let listed: BTreeSet<&str> = ROUTES
+        .iter()
+        .map(|route| route.split_once(' ').unwrap().1)
+        .collect();
     assert_eq!(listed, routed);
 }
 
 #[test]
 fn protocol_md_lists_every_event_and_no_other() {
-    let rows = table(&read("docs/protocol.md"), "| direction | event | payload | ack |");
+    let rows = table(
+        &read("docs/protocol.md"),
+        "| direction | event | payload | ack |",
+    );
     let documented: BTreeSet<(String, String)> = rows
         .iter()
-        .flat_map(|row| in_backticks(&row[1]).into_iter().map(|event| (row[0].clone(), event)))
+        .flat_map(|row| {
+            in_backticks(&row[1])
+                .into_iter()
+                .map(|event| (row[0].clone(), event))
+        })
         .collect();
-    let ours = EVENTS_IN.map(|event| ("in".to_owned(), event.to_owned())).into_iter();
+    let ours = EVENTS_IN
+        .map(|event| ("in".to_owned(), event.to_owned()))
+        .into_iter();
     let ours = ours.chain(EVENTS_OUT.map(|event| ("out".to_owned(), event.to_owned())));
     assert_eq!(documented, ours.collect());
 }
 
 #[test]
 fn protocol_md_and_readme_list_every_error_with_its_status_and_no_other() {
-    let ours: BTreeSet<(String, u16)> =
-        Code::ALL.iter().map(|code| (code.name().to_owned(), code.status().as_u16())).collect();
+    let ours: BTreeSet<(String, u16)> = Code::ALL
+        .iter()
+        .map(|code| (code.name().to_owned(), code.status().as_u16()))
+        .collect();
     for path in ["docs/protocol.md", "README.md"] {
         let rows = table(&read(path), "| code | status | meaning |");
         let documented = rows.iter().flat_map(|row| {
             let status = row[1].parse().unwrap_or_else(|_| panic!("{path}: {row:?}"));
-            in_backticks(&row[0]).into_iter().map(move |code| (code, status))
+            in_backticks(&row[0])
+                .into_iter()
+                .map(move |code| (code, status))
         });
         assert_eq!(documented.collect::<BTreeSet<_>>(), ours, "{path}");
     }
@@ -81,7 +115,10 @@ fn protocol_md_and_readme_list_every_error_with_its_status_and_no_other() {
 fn readme_has_every_number_and_every_file_that_it_points_to() {
     let text = read("README.md");
     assert!(!text.contains("@@"), "a number was not filled in");
-    let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let links = text
+        .split("](")
+        .skip(1)
+        .map(|rest| rest.split(')').next().unwrap());
     for link in links.filter(|link| !link.starts_with("http") && !link.starts_with('#')) {
         let path = link.split('#').next().unwrap();
         assert!(root().join(path).exists(), "{link}");
@@ -109,7 +146,11 @@ fn snippets(text: &str) -> Vec<Snippet> {
         let text = body.join("\n");
         match (language, found.last_mut()) {
             ("text", Some(last)) if adjacent => last.output = Some(text),
-            _ => found.push(Snippet { language: language.into(), text, output: None }),
+            _ => found.push(Snippet {
+                language: language.into(),
+                text,
+                output: None,
+            }),
         }
         adjacent = true;
     }
@@ -134,7 +175,12 @@ fn every_snippet_of_readme_runs_and_prints_what_it_says() {
     let folder = TempDir::new().unwrap();
     let gateway = Process::start(folder.path(), &read("config/demo.toml"), &[]);
     let mut run = 0;
-    for Snippet { language, text, output } in snippets(&read("README.md")) {
+    for Snippet {
+        language,
+        text,
+        output,
+    } in snippets(&read("README.md"))
+    {
         let mut command = match language.as_str() {
             "sh" => Command::new("bash"),
             "js" => node(),
@@ -144,7 +190,10 @@ fn every_snippet_of_readme_runs_and_prints_what_it_says() {
         let text = text.replace("127.0.0.1:8001", &gateway.address.to_string());
         let file: PathBuf = match language.as_str() {
             // Node looks for packages beside the file.
-            "js" => root().join(format!("tests/clients/node_modules/readme-{}.mjs", std::process::id())),
+            "js" => root().join(format!(
+                "tests/clients/node_modules/readme-{}.mjs",
+                std::process::id()
+            )),
             _ => folder.path().join("snippet"),
         };
         std::fs::write(&file, &text).unwrap();
@@ -153,7 +202,10 @@ fn every_snippet_of_readme_runs_and_prints_what_it_says() {
         }
         let done = command.arg(&file).stdin(Stdio::null()).output().unwrap();
         std::fs::remove_file(&file).unwrap();
-        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let (out, err) = (
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr),
+        );
         assert!(done.status.success(), "{text}\n{out}\n{err}");
         if let Some(expected) = output {
             assert_eq!(without_digits(&out), without_digits(&expected), "{text}");

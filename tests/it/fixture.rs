@@ -445,10 +445,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it on the store and the configuration in `folder`, on a free port.
     pub(crate) fn start(folder: &Path, config: &str, arguments: &[&str]) -> Self {
+        Self::start_at(([127, 0, 0, 1], 0).into(), folder, config, arguments)
+    }
+
+    pub(crate) fn start_at(
+        listen: SocketAddr,
+        folder: &Path,
+        config: &str,
+        arguments: &[&str],
+    ) -> Self {
         let file: PathBuf = folder.join("acequia.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_acequia"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--store"])
+            .args(["serve", "--listen", &listen.to_string(), "--store"])
             .arg(format!("sqlite:{}", folder.join("acequia.db").display()))
             .arg("--config")
             .arg(file)
@@ -466,7 +475,7 @@ impl Process {
                 "the gateway ended early"
             );
             if let Some((_, address)) = line.split_once(" on http://") {
-                break address.trim().parse().unwrap();
+                break address.split_whitespace().next().unwrap().parse().unwrap();
             }
         };
         std::thread::spawn(move || {

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod clients;
 mod commands;
 mod configuration;
 mod console;
+mod docs;
 mod durability;
 mod fixture;
 mod legacy;

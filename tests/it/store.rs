@@ -216,6 +216,14 @@ async fn state_seq_and_history_survive_a_close_and_a_reopen() {
     assert_eq!(commit, Err(CommitError::Unavailable), "closed");
     assert!(store.ping().await.is_err());
     drop(store);
+    let left = std::fs::read_dir(folder.path()).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["acequia.db", "acequia.db.lock"],
+        "no log is left behind"
+    );
 
     let store = open(folder.path());
     assert_eq!(store.load(&system).await, Ok(timer.state.clone()));

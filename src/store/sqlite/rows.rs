@@ -7,13 +7,13 @@ use std::path::Path;
 use chrono::NaiveDateTime;
 use dashmap::DashMap;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
 use thiserror::Error;
 
 use super::Copied;
 use crate::command::{By, SystemId};
 use crate::engine::{Action, Change, Mode, Outcome, Run, State};
-use crate::store::{Committed, HISTORY_KEPT};
+use crate::store::Committed;
 use crate::time::{BootId, Ticks, Wall};
 
 /// Grows with every change of the tables; a file with a greater number was written by a newer acequia.
@@ -89,11 +89,14 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 /// The states of all systems that have ever changed.
 pub(super) fn states(connection: &Connection) -> rusqlite::Result<DashMap<SystemId, Copied>> {
     let mut statement = connection.prepare("SELECT * FROM systems")?;
-    let rows = statement.query_map([], |row| Ok((row.get("id")?, state(row)?.into())))?;
+    let rows = statement.query_map([], |row| {
+        let copied = Copied::new(state(row)?, row.get("actions")?);
+        Ok((row.get("id")?, copied))
+    })?;
     rows.collect()
 }
 
-fn state(row: &Row<'_>) -> rusqlite::Result<State> {
+fn state(row: &rusqlite::Row<'_>) -> rusqlite::Result<State> {
     let seq = row.get("seq")?;
     let Some(mode) = row.get::<_, Option<Mode>>("mode")? else {
         return Ok(State { seq, run: None });
@@ -118,58 +121,69 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
     })
 }
 
+/// A change, and how many actions the history of its system holds before and after it.
+pub(super) struct Row<'a> {
+    pub(super) committed: &'a Committed,
+    pub(super) before: u32,
+    pub(super) after: u32,
+}
+
 /// Writes all of the changes in one transaction, or none.
+///
+/// Every statement touches one row of one table: one that could fail half-way would make SQLite keep a journal for it
+/// alone, 64 KiB at a time, which cost as much as the rest of the commit.
 pub(super) fn write<'a>(
     connection: &mut Connection,
-    changes: impl Iterator<Item = &'a Committed>,
+    rows: impl Iterator<Item = Row<'a>>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for Committed { system, change } in changes {
-        let actions = write_state(&transaction, system, change)?;
+    for Row {
+        committed,
+        before,
+        after,
+    } in rows
+    {
+        let Committed { system, change } = committed;
+        write_state(&transaction, system, change, after)?;
         if let Some(action) = &change.action {
             write_action(&transaction, system, action)?;
-        }
-        if actions > HISTORY_KEPT {
-            forget_oldest(&transaction, system)?;
+            if before == after {
+                forget_oldest(&transaction, system)?;
+            }
         }
     }
     transaction.commit()
 }
 
-/// Returns how many actions the history holds with the one that the change brings.
 fn write_state(
     connection: &Connection,
     system: &SystemId,
     change: &Change,
-) -> rusqlite::Result<u32> {
-    let Change { state, action } = change;
-    let run = state.run.as_ref();
-    connection
-        .prepare_cached(
-            "INSERT INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
-             :start_utc_ms, :start_offset_s, :offset_s, :by, :actions) \
-             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, mode = excluded.mode, \
-             boot = excluded.boot, started = excluded.started, deadline = excluded.deadline, \
-             start_utc_ms = excluded.start_utc_ms, start_offset_s = excluded.start_offset_s, \
-             offset_s = excluded.offset_s, by = excluded.by, \
-             actions = systems.actions + excluded.actions RETURNING actions",
-        )?
-        .query_row(
-            named_params! {
-                ":id": system,
-                ":seq": state.seq,
-                ":mode": run.map(|run| run.mode),
-                ":boot": run.map(|run| run.boot.0.to_be_bytes()),
-                ":started": run.map(|run| run.started.millis()),
-                ":deadline": run.and_then(|run| run.deadline).map(Ticks::millis),
-                ":start_utc_ms": run.map(|run| run.shown_start.utc_ms),
-                ":start_offset_s": run.map(|run| run.shown_start.offset_s),
-                ":offset_s": run.map(|run| run.shown_offset_s),
-                ":by": run.and_then(|run| run.by.as_ref()),
-                ":actions": action.iter().count(),
-            },
-            |row| row.get(0),
-        )
+    actions: u32,
+) -> rusqlite::Result<()> {
+    let run = change.state.run.as_ref();
+    let sql = if change.expected_seq() == 0 {
+        "INSERT INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
+         :start_utc_ms, :start_offset_s, :offset_s, :by, :actions)"
+    } else {
+        "UPDATE systems SET seq = :seq, mode = :mode, boot = :boot, started = :started, \
+         deadline = :deadline, start_utc_ms = :start_utc_ms, start_offset_s = :start_offset_s, \
+         offset_s = :offset_s, by = :by, actions = :actions WHERE id = :id"
+    };
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":id": system,
+        ":seq": change.state.seq,
+        ":mode": run.map(|run| run.mode),
+        ":boot": run.map(|run| run.boot.0.to_be_bytes()),
+        ":started": run.map(|run| run.started.millis()),
+        ":deadline": run.and_then(|run| run.deadline).map(Ticks::millis),
+        ":start_utc_ms": run.map(|run| run.shown_start.utc_ms),
+        ":start_offset_s": run.map(|run| run.shown_start.offset_s),
+        ":offset_s": run.map(|run| run.shown_offset_s),
+        ":by": run.and_then(|run| run.by.as_ref()),
+        ":actions": actions,
+    })?;
+    Ok(())
 }
 
 fn write_action(
@@ -198,15 +212,12 @@ fn write_action(
 }
 
 fn forget_oldest(connection: &Connection, system: &SystemId) -> rusqlite::Result<()> {
-    let forgotten = connection
+    connection
         .prepare_cached(
             "DELETE FROM actions WHERE system = ?1 AND id = \
              (SELECT min(id) FROM actions WHERE system = ?1)",
         )?
         .execute([system])?;
-    connection
-        .prepare_cached("UPDATE systems SET actions = actions - ?2 WHERE id = ?1")?
-        .execute(params![system, forgotten])?;
     Ok(())
 }
 
@@ -227,7 +238,7 @@ pub(super) fn history(
         .collect()
 }
 
-fn action(row: &Row<'_>) -> rusqlite::Result<Action> {
+fn action(row: &rusqlite::Row<'_>) -> rusqlite::Result<Action> {
     Ok(Action {
         id: row.get("id")?,
         mode: row.get("mode")?,
