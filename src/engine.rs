@@ -11,6 +11,10 @@ use crate::time::{BootId, Moment, Ticks, Wall};
 /// A wall clock further off than this from where the ticks say it should be has stepped.
 pub const STEP_MS: u64 = 1000;
 
+/// The two clocks are read one after the other and each is cut to a millisecond: what is derived from them wavers by so
+/// much although nothing has changed.
+const WAVER_MS: u64 = 2;
+
 /// The whole state of a system. `run` is none in mode `wait`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -59,6 +63,22 @@ impl Run {
     pub fn planned_ms(&self) -> Option<u64> {
         self.deadline
             .map(|deadline| non_negative(deadline.since(self.started)))
+    }
+
+    /// The reading of the clocks that the times of this run are derived from: as it is, but for the wavering between
+    /// two readings. The start of a run that was shown once is shown the same until the wall clock moves.
+    pub fn steadied(&self, now: &Moment) -> Moment {
+        let derived = now.wall_at(self.started).utc_ms;
+        let off = self.shown_start.utc_ms.saturating_sub(derived);
+        let off = if off.unsigned_abs() <= WAVER_MS {
+            off
+        } else {
+            0
+        };
+        Moment {
+            utc_ms: now.utc_ms + off,
+            ..*now
+        }
     }
 
     /// True when the wall clock has stepped, or its UTC offset has changed, since the run was last shown.
@@ -258,8 +278,8 @@ fn end(state: &State, run: &Run, ending: Ending<'_>) -> Change {
             by,
             now,
         } => Action {
-            start: now.wall_at(run.started).local(),
-            end: Some(now.wall_at(at).local()),
+            start: run.steadied(now).wall_at(run.started).local(),
+            end: Some(run.steadied(now).wall_at(at).local()),
             duration_ms: Some(non_negative(at.since(run.started))),
             outcome,
             ended_by: by,

@@ -241,6 +241,25 @@ fn a_step_of_the_wall_clock_shows_the_run_anew_and_leaves_its_length() {
 }
 
 #[test]
+fn the_shown_start_does_not_waver_with_the_reading_of_the_clocks() {
+    let run = after(&timer(10)).run.unwrap();
+    for (waver, shown) in [
+        (-2, 0),
+        (-1, 0),
+        (0, 0),
+        (1, 0),
+        (2, 0),
+        (3, 3),
+        (-500, -500),
+    ] {
+        let mut now = at(4_000);
+        now.utc_ms += waver;
+        let start = run.steadied(&now).wall_at(run.started);
+        assert_eq!(start.utc_ms, 1_000_000 + shown, "read {waver} ms off");
+    }
+}
+
+#[test]
 fn another_utc_offset_shows_the_run_anew() {
     let mut now = at(4_000);
     now.zone = Zone::new(|_| 3600);
