@@ -67,22 +67,26 @@ use rooms::Rooms;
 use store::Store;
 use time::Clock;
 
-/// The gateway cannot start because what was running cannot be settled.
+/// Why the gateway ends without having been told to.
 #[derive(Debug, Error)]
-#[error("the store does not let the runs be settled that it holds")]
-pub struct NotSettled;
+pub enum RunError {
+    #[error("the store does not let the runs be settled that it holds; nothing was served")]
+    NotSettled,
+    #[error("the task that {0} has failed: only a restart helps")]
+    Failed(&'static str),
+}
 
 /// The whole gateway, from a store that is open and a port that is bound until `shutdown`.
 ///
 /// # Errors
-/// [`NotSettled`]; nothing was served.
+/// [`RunError`].
 pub async fn run(
     settings: Settings,
     store: Store,
     clock: Arc<dyn Clock>,
     listener: TcpListener,
     shutdown: CancellationToken,
-) -> Result<(), NotSettled> {
+) -> Result<(), RunError> {
     let gateway = Gateway::new(Arc::new(settings.systems), store, clock);
     let limits = Arc::new(settings.limits);
     let origins = Arc::new(settings.origins);
@@ -93,9 +97,9 @@ pub async fn run(
 
     deadlines::settle_all(&gateway)
         .await
-        .map_err(|_| NotSettled)?;
-    let rooms = tokio::spawn(rooms.run());
-    let deadlines = tokio::spawn(deadlines::watch(gateway.clone()));
+        .map_err(|_| RunError::NotSettled)?;
+    let mut rooms = tokio::spawn(rooms.run());
+    let mut deadlines = tokio::spawn(deadlines::watch(gateway.clone()));
 
     let app = http::App {
         gateway: gateway.clone(),
@@ -115,9 +119,15 @@ pub async fn run(
         .layer(origin::cors(&origins))
         .layer(TraceLayer::new_for_http().on_failure(()));
 
-    serve::serve(listener, router, &limits, shutdown).await;
+    let serving = serve::serve(listener, router, &limits, shutdown);
+    // Without these two, timers would not end and nobody would hear of it: better no gateway than such a one.
+    let ended = tokio::select! {
+        () = serving => Ok(()),
+        _ = &mut rooms => Err(RunError::Failed("tells the rooms")),
+        _ = &mut deadlines => Err(RunError::Failed("ends the runs")),
+    };
     rooms.abort();
     deadlines.abort();
     gateway.store().close().await;
-    Ok(())
+    ended
 }

@@ -208,7 +208,7 @@ async fn simulate_here(mut address: SocketAddr) {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    if let Err(cause) = simulator::run(&format!("http://{address}")).await {
+    if let Err(cause) = simulator::run(&format!("http://{address}"), simulator::PAUSE_S).await {
         tracing::error!(cause = with_causes(&cause), "nothing is simulated");
     }
 }
@@ -218,7 +218,7 @@ fn simulate(url: &str) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let shutdown = on_signal().map_err(failure)?;
         tokio::select! {
-            ended = simulator::run(url) => ended.map_err(|e| failure(with_causes(&e))),
+            ended = simulator::run(url, simulator::PAUSE_S) => ended.map_err(|e| failure(with_causes(&e))),
             () = shutdown.cancelled() => Ok(()),
         }
     })

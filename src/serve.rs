@@ -67,7 +67,11 @@ pub(crate) async fn serve(
         }
         let (permit, crowded) = match place {
             Place::Free(permit) => (permit, false),
-            Place::Crowded(permit) => (permit, true),
+            // Somebody may have left while nobody came.
+            Place::Crowded(permit) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(free) => (free, false),
+                Err(_) => (permit, true),
+            },
         };
         let stream = connections.open(stream, permit);
         let router = router.clone();

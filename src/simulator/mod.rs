@@ -3,6 +3,7 @@
 //!
 //! Imports nothing of the gateway.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -16,8 +17,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-/// Seconds between two timers of a system.
-const PAUSE_S: std::ops::RangeInclusive<f64> = 20.0..=30.0;
+/// Seconds between two timers of a system, as the original had it.
+pub const PAUSE_S: RangeInclusive<f64> = 20.0..=30.0;
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,12 +39,12 @@ pub enum RequestError {
     Json(#[from] serde_json::Error),
 }
 
-/// Triggers a timer on every system of the gateway at `url` (as in `http://127.0.0.1:8001`) at random every 20 to 30
-/// seconds, for ever. Cancel by dropping it.
+/// Triggers a timer on every system of the gateway at `url` (as in `http://127.0.0.1:8001`) after random pauses within
+/// `pause_s` seconds, for ever. Cancel by dropping it.
 ///
 /// # Errors
 /// [`RequestError`] when the systems cannot be listed; later failures are logged and tried again at the next turn.
-pub async fn run(url: &str) -> Result<(), RequestError> {
+pub async fn run(url: &str, pause_s: RangeInclusive<f64>) -> Result<(), RequestError> {
     let api = Api {
         client: Client::builder(TokioExecutor::new()).build_http(),
         base: url.trim_end_matches('/').to_owned(),
@@ -52,7 +53,7 @@ pub async fn run(url: &str) -> Result<(), RequestError> {
     let ids = systems.as_array().into_iter().flatten();
     let mut controllers = JoinSet::new();
     for id in ids.filter_map(|system| system["id"].as_str()) {
-        controllers.spawn(controller(api.clone(), id.to_owned()));
+        controllers.spawn(controller(api.clone(), id.to_owned(), pause_s.clone()));
     }
     tracing::info!(
         systems = controllers.len(),
@@ -62,9 +63,9 @@ pub async fn run(url: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn controller(api: Api, system: String) {
+async fn controller(api: Api, system: String, pause_s: RangeInclusive<f64>) {
     loop {
-        let pause = rand::rng().random_range(PAUSE_S);
+        let pause = rand::rng().random_range(pause_s.clone());
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
         let path = format!("/systems/{system}/timer?by=simulator");
         match api.request(Method::POST, &path).await {

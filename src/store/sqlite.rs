@@ -109,10 +109,10 @@ impl Sqlite {
             connection: writer,
             states: Arc::clone(&shared.states),
             feed: shared.feed.clone(),
-            queue: Arc::clone(&shared.writes),
+            queue: Served(Arc::clone(&shared.writes)),
             _lock: lock,
         };
-        let reads = Arc::clone(&shared.reads);
+        let reads = Served(Arc::clone(&shared.reads));
         let threads = Threads {
             writer: spawn("store-writer", move || writing.run())
                 .map_err(|e| fail("cannot have a thread", &e))?,
@@ -246,13 +246,13 @@ struct Writer {
     connection: Connection,
     states: Arc<DashMap<SystemId, Copied>>,
     feed: broadcast::Sender<Arc<Committed>>,
-    queue: Arc<Queue<Write>>,
+    queue: Served<Write>,
     _lock: File,
 }
 
 impl Writer {
     fn run(mut self) {
-        while let Some(group) = self.queue.pop(GROUP) {
+        while let Some(group) = self.queue.0.pop(GROUP) {
             self.commit(group);
         }
         if let Err((_, cause)) = self.connection.close() {
@@ -317,12 +317,12 @@ impl Writer {
 }
 
 /// The thread that reads the history.
-fn read(connection: &Connection, queue: &Queue<Read>) {
+fn read(connection: &Connection, queue: &Served<Read>) {
     let unavailable = |cause: rusqlite::Error| {
         tracing::error!(%cause, "the store cannot be read");
         ReadError::Unavailable
     };
-    while let Some(reads) = queue.pop(1) {
+    while let Some(reads) = queue.0.pop(1) {
         for read in reads {
             // A reader that went away needs no answer.
             match read {
@@ -420,6 +420,18 @@ impl<T> Queue<T> {
     fn close(&self) {
         guard(&self.waiting).closed = true;
         self.came.notify_all();
+    }
+}
+
+/// Held by the thread that serves a queue. When the thread ends, in whatever way, nobody waits for it any longer.
+struct Served<T>(Arc<Queue<T>>);
+
+impl<T> Drop for Served<T> {
+    fn drop(&mut self) {
+        self.0.close();
+        let mut waiting = guard(&self.0.waiting);
+        waiting.first.clear();
+        waiting.rest.clear();
     }
 }
 

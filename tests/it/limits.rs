@@ -33,7 +33,13 @@ async fn beyond_the_connections_a_client_is_told_that_it_is_full_and_stop_still_
         true
     );
     assert_eq!(late.get("/stop").await.text, "stop");
-    drop(sockets);
+    for socket in sockets {
+        socket.close().await;
+    }
+    assert_eq!(
+        Http::new(gateway.address).get("/systems").await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

@@ -14,5 +14,6 @@ mod fixture;
 mod legacy;
 mod limits;
 mod rooms;
+mod simulation;
 mod store;
 mod ticks;

@@ -130,8 +130,8 @@ pub(super) struct Row<'a> {
 
 /// Writes all of the changes in one transaction, or none.
 ///
-/// Every statement touches one row of one table: one that could fail half-way would make SQLite keep a journal for it
-/// alone, 64 KiB at a time, which cost as much as the rest of the commit.
+/// Every statement but a system's first touches one row of one table: one that could fail half-way makes SQLite keep a
+/// journal for it alone, 64 KiB at a time, which cost as much as the rest of the commit (docs/performance.md).
 pub(super) fn write<'a>(
     connection: &mut Connection,
     rows: impl Iterator<Item = Row<'a>>,
@@ -163,7 +163,8 @@ fn write_state(
 ) -> rusqlite::Result<()> {
     let run = change.state.run.as_ref();
     let sql = if change.expected_seq() == 0 {
-        "INSERT INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
+        // OR REPLACE: a commit whose success was not reported may have left a row.
+        "INSERT OR REPLACE INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
          :start_utc_ms, :start_offset_s, :offset_s, :by, :actions)"
     } else {
         "UPDATE systems SET seq = :seq, mode = :mode, boot = :boot, started = :started, \
