@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use dashmap::DashMap;
 use rusqlite::Connection;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, HISTORY_KEPT, OpenError, ReadError};
 use crate::command::SystemId;
@@ -92,8 +92,10 @@ impl Sqlite {
         let fail = |what: &str, cause: &dyn std::fmt::Display| {
             OpenError(format!("the store {} {what}: {cause}", path.display()))
         };
-        let lock = lock(path)
-            .map_err(|e| fail("is in use by another process, or cannot be locked", &e))?;
+        let lock = lock(path).map_err(|e| match e {
+            TryLockError::WouldBlock => fail("is in use by another process", &"one may use it"),
+            TryLockError::Error(e) => fail("cannot be opened", &e),
+        })?;
         let writer = rows::open(path).map_err(|e| fail("cannot be opened", &e))?;
         let reader = rows::open_to_read(path).map_err(|e| fail("cannot be opened", &e))?;
         let states = rows::states(&writer).map_err(|e| fail("cannot be read", &e))?;
@@ -108,7 +110,7 @@ impl Sqlite {
         let writing = Writer {
             connection: writer,
             states: Arc::clone(&shared.states),
-            feed: shared.feed.clone(),
+            written: herald(shared.feed.clone()),
             queue: Served(Arc::clone(&shared.writes)),
             _lock: lock,
         };
@@ -241,11 +243,41 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
     std::thread::Builder::new().name(name.into()).spawn(body)
 }
 
+/// A group after its commit. Every answer in it is waited for, which bounds how many there are.
+struct Written {
+    valid: Vec<Write>,
+    answer: Result<(), CommitError>,
+    stale: Vec<Write>,
+}
+
+/// Tells the feed, and then the callers, what was written. A task does it and not the thread that writes, because each
+/// sleeper that a thread outside the runtime wakes costs it a call of the kernel.
+fn herald(feed: broadcast::Sender<Arc<Committed>>) -> mpsc::UnboundedSender<Written> {
+    let (written, mut groups) = mpsc::unbounded_channel::<Written>();
+    tokio::spawn(async move {
+        while let Some(group) = groups.recv().await {
+            for Write { committed, reply } in group.valid {
+                if group.answer.is_ok() {
+                    // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
+                    let _ = feed.send(committed);
+                }
+                // A caller that went away does not undo what is durable.
+                let _ = reply.send(group.answer);
+            }
+            // Answered last, so that who comes back reads what overtook it.
+            for Write { reply, .. } in group.stale {
+                let _ = reply.send(Err(CommitError::Stale));
+            }
+        }
+    });
+    written
+}
+
 /// The thread that writes.
 struct Writer {
     connection: Connection,
     states: Arc<DashMap<SystemId, Copied>>,
-    feed: broadcast::Sender<Arc<Committed>>,
+    written: mpsc::UnboundedSender<Written>,
     queue: Served<Write>,
     _lock: File,
 }
@@ -278,20 +310,18 @@ impl Writer {
                 Err(CommitError::Unavailable)
             }
         };
-        for (Write { committed, reply }, (_, actions)) in valid.into_iter().zip(actions) {
-            if answer.is_ok() {
+        if answer.is_ok() {
+            for (Write { committed, .. }, (_, actions)) in valid.iter().zip(actions) {
                 let copied = Copied::new(committed.change.state.clone(), actions);
                 self.states.insert(committed.system.clone(), copied);
-                // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
-                let _ = self.feed.send(committed);
             }
-            // A caller that went away does not undo what is durable.
-            let _ = reply.send(answer);
         }
-        // Answered last, so that who comes back reads what overtook it.
-        for write in stale {
-            let _ = write.reply.send(Err(CommitError::Stale));
-        }
+        // The herald ends with the runtime: then nobody waits for an answer.
+        let _ = self.written.send(Written {
+            valid,
+            answer,
+            stale,
+        });
     }
 
     /// How many actions the history of the system holds before and after a change.
