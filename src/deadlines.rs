@@ -142,25 +142,27 @@ impl Running {
         }
     }
 
-    /// What must be settled now: deadlines that have come, and once a second everything that the wall clock shows
-    /// wrong.
+    /// What must be settled now: deadlines that have come; when there are none, and a second has passed, what the wall
+    /// clock shows wrong, a portion at a time, so that no deadline waits for it.
     fn due(&mut self, now: &Moment) -> Vec<SystemId> {
-        let look = self
-            .looked
-            .is_none_or(|looked| now.ticks.since(looked) >= LOOK_EVERY_MS);
-        if !look {
-            let come = self.deadlines.iter();
-            return come
-                .take_while(|(deadline, _)| *deadline <= now.ticks)
-                .map(|(_, system)| system.clone())
-                .collect();
+        let come = self.deadlines.iter();
+        let come = come.take_while(|(deadline, _)| *deadline <= now.ticks);
+        let come: Vec<_> = come.map(|(_, system)| system.clone()).collect();
+        let looked = self.looked;
+        let look = looked.is_none_or(|looked| now.ticks.since(looked) >= LOOK_EVERY_MS);
+        if !come.is_empty() || !look {
+            return come;
         }
-        self.looked = Some(now.ticks);
-        self.states
-            .iter()
-            .filter(|(_, state)| engine::settle(state, now).is_some())
+        let states = self.states.iter();
+        let wrong = states.filter(|(_, state)| engine::settle(state, now).is_some());
+        let wrong: Vec<_> = wrong
             .map(|(system, _)| system.clone())
-            .collect()
+            .take(AT_ONCE)
+            .collect();
+        if wrong.len() < AT_ONCE {
+            self.looked = Some(now.ticks);
+        }
+        wrong
     }
 
     /// When to wake without news; none while nothing runs.
@@ -171,7 +173,9 @@ impl Running {
         if self.states.is_empty() {
             return None;
         }
-        let look = self.looked.unwrap_or(now.ticks).plus(LOOK_EVERY_MS);
+        let look = self
+            .looked
+            .map_or(now.ticks, |looked| looked.plus(LOOK_EVERY_MS));
         let next = self.deadlines.first().map(|(deadline, _)| *deadline);
         Some(next.map_or(look, |deadline| deadline.min(look)))
     }

@@ -109,7 +109,7 @@ impl ApiError {
     pub(crate) fn overloaded() -> Self {
         Self::new(
             Code::Overloaded,
-            "too much to do at the moment: try again later",
+            "nothing was changed: too much to do at the moment, or a stop came after this; try again",
         )
     }
 
@@ -139,7 +139,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::Overloaded => Self::overloaded(),
             SubmitError::Unavailable => Self::new(
                 Code::StoreUnavailable,
-                "the store does not answer: nothing was changed, try again later",
+                "the store does not answer: look at the state before you try again",
             ),
         }
     }

@@ -12,10 +12,6 @@ use crate::engine::{self, Change, Decision, Reason, State};
 use crate::store::{CommitError, ReadError, Store};
 use crate::time::{Clock, Moment};
 
-/// How often an opening command may be overtaken before its caller is told to come back. Each round that is lost was
-/// won by somebody else, so the system as a whole moves on.
-const ROUNDS: u32 = 32;
-
 /// Systems, store and clock: everything that a command needs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gateway {
@@ -35,7 +31,7 @@ pub(crate) struct Answer {
     pub now: Moment,
 }
 
-/// Why a command could not be carried out; nothing was changed by it.
+/// Why a command was not carried out.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum SubmitError {
     #[error("too many changes wait")]
@@ -77,18 +73,32 @@ impl Gateway {
     /// Carries out a command. When it returns without an error, the state in the answer is durable and on the feed.
     ///
     /// # Errors
-    /// [`SubmitError`]; the command has changed nothing.
+    /// [`SubmitError`].
     pub(crate) async fn submit(
         &self,
         system: &SystemId,
         command: &Command,
     ) -> Result<Answer, SubmitError> {
-        let mut rounds = 0;
+        let stops = matches!(command, Command::Stop { .. });
+        let (mut overtaken, mut alone) = (false, false);
         loop {
-            let state = self.settled(system).await?;
+            let state = self.store.load(system).await?;
             let now = self.clock.now();
+            // What the clocks demand comes first. A stop only waits for what ends the run: a run that is over need
+            // not be shown anew.
+            let demanded = engine::settle(&state, &now).filter(|change| !stops || change.closes());
+            if let Some(change) = demanded {
+                self.commit(system, change).await?;
+                continue;
+            }
             let change = match engine::decide(&state, command, &now) {
-                Decision::Change(change) => change,
+                // An opening may be in the commit in hand, or wait for the next one: who asked for it may have given
+                // up, and relies on this stop.
+                Decision::Unchanged(Reason::NotRunning) if !alone => {
+                    self.store.forestall(system).await;
+                    alone = true;
+                    continue;
+                }
                 Decision::Unchanged(reason) => {
                     return Ok(Answer {
                         state,
@@ -96,23 +106,25 @@ impl Gateway {
                         now,
                     });
                 }
-            };
-            let (state, closes) = (change.state.clone(), change.closes());
-            match self.store.commit(system, change).await {
-                Ok(()) => {
-                    return Ok(Answer {
-                        state,
-                        unchanged: None,
-                        now: self.clock.now(),
-                    });
-                }
-                // A stop goes on until it is true: without another stop in between a system can change twice at the
-                // most (to a timer, to manual), and after another stop there is nothing left to do.
-                Err(CommitError::Stale) if closes || rounds < ROUNDS => rounds += 1,
-                Err(CommitError::Stale | CommitError::Overloaded) => {
+                // Something closed the valve while this command waited. Who did that came later and has the last
+                // word; a person who wants water after all can ask again.
+                Decision::Change(change)
+                    if overtaken && !change.closes() && state.run.is_none() =>
+                {
                     return Err(SubmitError::Overloaded);
                 }
-                Err(CommitError::Unavailable) => return Err(SubmitError::Unavailable),
+                Decision::Change(change) => change,
+            };
+            let state = change.state.clone();
+            // This ends: without a stop a system can change twice at the most (to a timer, to manual), and after
+            // one an opening gives up and another stop has nothing left to do.
+            overtaken = !self.commit(system, change).await?;
+            if !overtaken {
+                return Ok(Answer {
+                    state,
+                    unchanged: None,
+                    now: self.clock.now(),
+                });
             }
         }
     }
@@ -120,20 +132,24 @@ impl Gateway {
     /// Commits what the clocks demand of a system, and returns the state that results.
     ///
     /// # Errors
-    /// [`SubmitError`]; nothing was changed.
+    /// [`SubmitError`].
     pub(crate) async fn settled(&self, system: &SystemId) -> Result<State, SubmitError> {
         loop {
             let state = self.store.load(system).await?;
-            let Some(change) = engine::settle(&state, &self.clock.now()) else {
-                return Ok(state);
+            match engine::settle(&state, &self.clock.now()) {
+                Some(change) => self.commit(system, change).await?,
+                None => return Ok(state),
             };
-            let Change { state, .. } = change.clone();
-            match self.store.commit(system, change).await {
-                Ok(()) => return Ok(state),
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Overloaded) => return Err(SubmitError::Overloaded),
-                Err(CommitError::Unavailable) => return Err(SubmitError::Unavailable),
-            }
+        }
+    }
+
+    /// False when something overtook the change.
+    async fn commit(&self, system: &SystemId, change: Change) -> Result<bool, SubmitError> {
+        match self.store.commit(system, change).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Stale) => Ok(false),
+            Err(CommitError::Overloaded) => Err(SubmitError::Overloaded),
+            Err(CommitError::Unavailable) => Err(SubmitError::Unavailable),
         }
     }
 }

@@ -69,7 +69,8 @@ pub(crate) async fn system_feed(
 
 /// `/` is the console, and the raw feed for who asks for a websocket.
 pub(crate) async fn root(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    if !request.headers().contains_key(header::UPGRADE) {
+    let upgrade = request.headers().get(header::UPGRADE);
+    if !upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return Ok(console::index());
     }
     let (mut parts, _) = request.into_parts();

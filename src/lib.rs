@@ -49,10 +49,12 @@ pub mod time;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower_http::trace::TraceLayer;
 
@@ -67,12 +69,17 @@ use rooms::Rooms;
 use store::Store;
 use time::Clock;
 
+/// How long the commit in hand has when the gateway stops, and the store to be closed. With the connections' last moments
+/// it is less than five seconds.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
+const CLOSE: Duration = Duration::from_secs(1);
+
 /// Why the gateway ends without having been told to.
 #[derive(Debug, Error)]
 pub enum RunError {
     #[error("the store does not let the runs be settled that it holds; nothing was served")]
     NotSettled,
-    #[error("the task that {0} has failed: only a restart helps")]
+    #[error("what {0} has failed: only a restart helps")]
     Failed(&'static str),
 }
 
@@ -119,15 +126,25 @@ pub async fn run(
         .layer(origin::cors(&origins))
         .layer(TraceLayer::new_for_http().on_failure(()));
 
-    let serving = serve::serve(listener, router, &limits, shutdown);
-    // Without these two, timers would not end and nobody would hear of it: better no gateway than such a one.
+    let store = gateway.store();
+    let serving = async {
+        let leftover = serve::accept(listener, router, &limits, shutdown).await;
+        if timeout(LAST_COMMIT, store.commit_in_hand()).await.is_err() {
+            tracing::warn!("the disk does not answer: the last commit may be lost");
+        }
+        leftover.end().await;
+    };
+    // Without any of these, timers would not end, or nobody would hear of it: better no gateway than such a one.
     let ended = tokio::select! {
         () = serving => Ok(()),
         _ = &mut rooms => Err(RunError::Failed("tells the rooms")),
         _ = &mut deadlines => Err(RunError::Failed("ends the runs")),
+        () = store.failed() => Err(RunError::Failed("keeps the store")),
     };
     rooms.abort();
     deadlines.abort();
-    gateway.store().close().await;
+    if timeout(CLOSE, store.close()).await.is_err() {
+        tracing::error!("the disk does not answer: the store was not closed");
+    }
     ended
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use acequia::config::{self, Overrides, Settings};
 use acequia::simulator;
@@ -158,7 +159,8 @@ fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
     log(&settings.log);
     allow_many_files();
     let clock = SystemClock::new().map_err(failure)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|e| failure(format!("{} cannot be listened on: {e}", settings.listen)))?;
@@ -173,7 +175,10 @@ fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
         acequia::run(settings, store, Arc::new(clock), listener, shutdown)
             .await
             .map_err(failure)
-    })
+    });
+    // A thread that hangs on a disk does not keep the program from ending.
+    runtime.shutdown_background();
+    served
 }
 
 /// Every connection is an open file, and what a shell allows at first (1,024 as a rule) is far below what it may allow.
@@ -208,8 +213,10 @@ async fn simulate_here(mut address: SocketAddr) {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    if let Err(cause) = simulator::run(&format!("http://{address}"), simulator::PAUSE_S).await {
-        tracing::error!(cause = with_causes(&cause), "nothing is simulated");
+    let url = format!("http://{address}");
+    while let Err(cause) = simulator::run(&url, simulator::PAUSE_S).await {
+        tracing::warn!(cause = with_causes(&cause), "nothing is simulated yet");
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

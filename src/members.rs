@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use socketioxide::extract::SocketRef;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::command::SystemId;
 
@@ -43,6 +44,10 @@ pub(crate) struct TooManyJoins {
 #[derive(Clone, Debug)]
 struct Joined(Arc<Mutex<Option<Vec<SystemId>>>>);
 
+/// How many snapshots a socket may wait for at the same time.
+#[derive(Clone, Debug)]
+struct Places(Arc<Semaphore>);
+
 impl Members {
     pub(crate) fn new(joins_per_socket: usize) -> Self {
         Self {
@@ -52,9 +57,17 @@ impl Members {
     }
 
     /// A socket comes, with no room yet.
-    pub(crate) fn arrive(socket: &SocketRef) {
+    pub(crate) fn arrive(&self, socket: &SocketRef) {
         let joined = Joined(Arc::new(Mutex::new(Some(Vec::new()))));
         socket.extensions.insert(joined);
+        let places = Places(Arc::new(Semaphore::new(self.joins_per_socket)));
+        socket.extensions.insert(places);
+    }
+
+    /// A place among those who wait for a snapshot; none for a socket that asks faster than it is answered.
+    pub(crate) fn place(socket: &SocketRef) -> Option<OwnedSemaphorePermit> {
+        let Places(places) = socket.extensions.get::<Places>()?;
+        places.try_acquire_owned().ok()
     }
 
     /// Counts the socket as a member of the room, which it hears once it is admitted. Entering twice is fine.

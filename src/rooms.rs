@@ -9,7 +9,7 @@ use serde::Serialize;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::command::SystemId;
 use crate::engine::{Action, State};
@@ -20,7 +20,8 @@ use crate::store::{Committed, Feed, ReadError};
 use crate::time::Moment;
 use crate::wire;
 
-/// Joins that may wait for their snapshot; the next one waits at the door. One takes microseconds.
+/// Joins that may wait for their snapshot; the next one waits at the door, where each socket has as many places as it may
+/// join systems. One takes microseconds.
 const JOINS_WAITING: usize = 1024;
 /// Actions that are told again after the feed was lost: as many as one page of the history.
 const ACTIONS_TOLD_AGAIN: u32 = 100;
@@ -30,6 +31,8 @@ pub(crate) struct Join {
     pub socket: SocketRef,
     pub system: SystemId,
     pub ack: AckSender,
+    /// One of the places that its socket has among those who wait.
+    pub place: OwnedSemaphorePermit,
 }
 
 /// The doors to the task: where joins go in and ticks come out.
@@ -76,15 +79,19 @@ impl Rooms {
         let mut last = self.gateway.clock().now();
         loop {
             let turn = last.next_turn();
-            // Ticks first: a flood of changes does not hold up the time.
-            tokio::select! {
+            // Ticks first: a flood of joins or changes does not hold up the time.
+            let next = tokio::select! {
                 biased;
-                () = until_second_changes(&self.gateway, turn, last.second()) => {
+                () = until_second_changes(&self.gateway, turn, last.second()) => Next::Tick,
+                next = next(&mut self.joins, &mut self.feed) => next,
+            };
+            match next {
+                Next::Tick => {
                     last = self.gateway.clock().now();
                     self.tick(last).await;
                 }
-                Some(join) = self.joins.recv() => self.snapshot(join).await,
-                change = self.feed.recv() => self.next_change(change).await,
+                Next::Join(join) => self.snapshot(join).await,
+                Next::Change(change) => self.next_change(change).await,
             }
         }
     }
@@ -146,6 +153,7 @@ impl Rooms {
             socket,
             system,
             ack,
+            place: _place,
         } = join;
         let state = match self.state_as_shown(&system).await {
             Ok(state) => state,
@@ -177,17 +185,19 @@ impl Rooms {
     async fn state_as_shown(&mut self, system: &SystemId) -> Result<State, ReadError> {
         loop {
             let state = self.gateway.store().load(system).await?;
-            loop {
-                match self.members.shown(system) {
-                    Some(Shown::Seq(seq)) if seq < state.seq => {
-                        let change = self.feed.recv().await;
-                        self.next_change(change).await;
-                    }
-                    // The feed had lagged and the room knows more by now.
-                    Some(Shown::Seq(seq)) if seq > state.seq => break,
-                    _ => return Ok(state),
-                }
+            let Some(Shown::Seq(_)) = self.members.shown(system) else {
+                return Ok(state);
+            };
+            while let Some(Shown::Seq(seq)) = self.members.shown(system)
+                && seq < state.seq
+            {
+                let change = self.feed.recv().await;
+                self.next_change(change).await;
             }
+            if self.members.shown(system) == Some(Shown::Seq(state.seq)) {
+                return Ok(state);
+            }
+            // The feed had lagged and the room knows more by now, or everybody has left it.
         }
     }
 
@@ -206,8 +216,8 @@ impl Rooms {
         if state.seq <= seen {
             return Ok(());
         }
-        self.tell_state(system, &state).await;
         let actions = store.history(system, ACTIONS_TOLD_AGAIN, None).await?;
+        self.tell_state(system, &state).await;
         for action in actions.iter().rev().filter(|action| action.id > seen) {
             self.tell_action(system, action).await;
         }
@@ -221,6 +231,21 @@ impl Rooms {
         if let Err(error) = sent {
             tracing::debug!(%system, event, %error, "not every member took an event");
         }
+    }
+}
+
+/// What happens next.
+enum Next {
+    Tick,
+    Join(Join),
+    Change(Result<Arc<Committed>, RecvError>),
+}
+
+/// Joins and changes in turn, whichever there are.
+async fn next(joins: &mut mpsc::Receiver<Join>, feed: &mut Feed) -> Next {
+    tokio::select! {
+        Some(join) = joins.recv() => Next::Join(join),
+        change = feed.recv() => Next::Change(change),
     }
 }
 

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -26,21 +27,23 @@ use crate::error::ApiError;
 /// Beyond the limit so many more are accepted, to be told that it is full, or to have their `stop` carried out. When
 /// these are taken too, the next waits in the kernel's queue.
 const CROWD: usize = 64;
+/// Who comes when it is full must say quickly what it is about, or nobody gets through to a `stop`.
+const CROWD_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a failed accept (no file descriptors left) waits for somebody to leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the answers that are on their way have once the gateway stops. What is open after that waits for events,
 /// not for an answer, and is cut without a word: Engine.IO's own good-bye makes some clients stay away for good.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
 /// How long tasks have to notice that their connection was cut.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(1);
 
-/// Accepts connections until `shutdown`, then waits until they are gone, for a moment.
-pub(crate) async fn serve(
+/// Accepts connections until `shutdown`.
+pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
     limits: &Limits,
     shutdown: CancellationToken,
-) {
+) -> Leftover {
     let places = Arc::new(Semaphore::new(limits.connections));
     let crowd = Arc::new(Semaphore::new(CROWD));
     let connections = Arc::new(Connections::default());
@@ -83,20 +86,37 @@ pub(crate) async fn serve(
             shutdown.clone(),
         ));
     }
-    drop(listener);
     let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(LAST_ANSWERS, places.acquire_many(all))
-        .await
-        .is_ok()
-    {
-        return;
+    Leftover {
+        connections,
+        places,
+        all,
     }
-    connections.cut();
-    if tokio::time::timeout(DRAIN, places.acquire_many(all))
-        .await
-        .is_err()
-    {
-        tracing::warn!("some connections did not end in time");
+}
+
+/// The connections that are still open when no more are accepted.
+pub(crate) struct Leftover {
+    connections: Arc<Connections>,
+    places: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Leftover {
+    /// Waits for the answers that are on their way, then cuts what is still open.
+    pub(crate) async fn end(self) {
+        if timeout(LAST_ANSWERS, self.places.acquire_many(self.all))
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        self.connections.cut();
+        if timeout(DRAIN, self.places.acquire_many(self.all))
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections did not end in time");
+        }
     }
 }
 
@@ -144,9 +164,15 @@ async fn connection(
             router.oneshot(request).await
         }
     });
+    let header_timeout = Duration::from_millis(limits.header_timeout_ms);
+    let header_timeout = if crowded {
+        header_timeout.min(CROWD_HEADER_TIMEOUT)
+    } else {
+        header_timeout
+    };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.header_timeout_ms))
+        .header_read_timeout(header_timeout)
         .max_buf_size(limits.body_bytes.max(8192))
         .keep_alive(!crowded)
         .serve_connection(TokioIo::new(stream), service)

@@ -10,7 +10,7 @@ use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::command::SystemId;
 use crate::config::Limits;
@@ -81,7 +81,7 @@ pub(crate) fn serve(
 
 impl Door {
     fn register(&self, socket: &SocketRef) {
-        Members::arrive(socket);
+        self.members.arrive(socket);
         let door = self.clone();
         // Closures that are not async run in the order of the events; only what they return is a task of its own.
         socket.on(
@@ -92,7 +92,15 @@ impl Door {
                     .and_then(|id| door.enter(&socket, &id));
                 async move {
                     match entered {
-                        Ok(system) => door.ask_for_snapshot(socket, system, ack).await,
+                        Ok((system, place)) => {
+                            let join = Join {
+                                socket,
+                                system,
+                                ack,
+                                place,
+                            };
+                            door.ask_for_snapshot(join).await;
+                        }
                         Err(error) => refuse(ack, &error),
                     }
                 }
@@ -126,18 +134,23 @@ impl Door {
         });
     }
 
-    fn enter(&self, socket: &SocketRef, id: &serde_json::Value) -> Result<SystemId, ApiError> {
+    fn enter(
+        &self,
+        socket: &SocketRef,
+        id: &serde_json::Value,
+    ) -> Result<(SystemId, OwnedSemaphorePermit), ApiError> {
         let system = system_id(id)?;
         if self.gateway.systems().get(&system).is_none() {
             return Err(ApiError::unknown_system(&system));
         }
+        let place = Members::place(socket).ok_or_else(ApiError::overloaded)?;
         self.members
             .enter(socket, &system)
             .map_err(|TooManyJoins { allowed }| {
                 let message = format!("a socket may join {allowed} systems; leave one first");
                 ApiError::new(Code::TooManyJoins, message)
             })?;
-        Ok(system)
+        Ok((system, place))
     }
 
     fn leave(&self, socket: &SocketRef, id: &serde_json::Value) -> Result<(), ApiError> {
@@ -145,12 +158,7 @@ impl Door {
         Ok(())
     }
 
-    async fn ask_for_snapshot(&self, socket: SocketRef, system: SystemId, ack: AckSender) {
-        let join = Join {
-            socket,
-            system,
-            ack,
-        };
+    async fn ask_for_snapshot(&self, join: Join) {
         if let Err(mpsc::error::SendError(join)) = self.joins.send(join).await {
             refuse(join.ack, &ApiError::overloaded());
         }

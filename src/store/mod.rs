@@ -71,7 +71,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the store, creating it where there is none.
+    /// Opens the store, creating it where there is none. Needs a tokio runtime around it.
     ///
     /// # Errors
     /// When it cannot be opened, belongs to another process, or was written by a newer version.
@@ -110,13 +110,35 @@ impl Store {
     }
 
     /// Writes a change if its system still has the `seq` that it expects. When it returns without an error the change
-    /// is durable and on the feed.
+    /// is durable and on the feed. A change that opens a valve is given up with its caller; one that closes is not.
     ///
     /// # Errors
-    /// [`CommitError`]; nothing was written.
+    /// [`CommitError`]; nothing was written, but for `Unavailable`, after which the disk may hold what it did not confirm.
     pub async fn commit(&self, system: &SystemId, change: Change) -> Result<(), CommitError> {
         match self {
             Self::Sqlite(store) => store.commit(system.clone(), change).await,
+        }
+    }
+
+    /// Returns when no change of the system is on its way that was asked for before: the commit in hand is done, and
+    /// openings that waited for the next one were answered as stale.
+    pub async fn forestall(&self, system: &SystemId) {
+        match self {
+            Self::Sqlite(store) => store.forestall(system.clone()).await,
+        }
+    }
+
+    /// Returns when the commit in hand is done.
+    pub async fn commit_in_hand(&self) {
+        match self {
+            Self::Sqlite(store) => store.commit_in_hand().await,
+        }
+    }
+
+    /// Ends when the store cannot go on, whatever is asked of it: only a restart helps.
+    pub async fn failed(&self) {
+        match self {
+            Self::Sqlite(store) => store.failed().await,
         }
     }
 
@@ -142,17 +164,18 @@ impl Store {
         }
     }
 
-    /// Asks whether the store answers.
+    /// Asks whether the store can be read and written.
     ///
     /// # Errors
-    /// [`ReadError`] when it does not.
+    /// [`ReadError`] when it cannot.
     pub async fn ping(&self) -> Result<(), ReadError> {
         match self {
             Self::Sqlite(store) => store.ping().await,
         }
     }
 
-    /// Finishes what waits to be written and lets go of the files. Later calls fail.
+    /// Finishes the commit in hand and what closes valves, gives up what opens them, and lets go of the files. Later
+    /// calls fail.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,

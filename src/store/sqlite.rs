@@ -6,12 +6,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use dashmap::DashMap;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, HISTORY_KEPT, OpenError, ReadError};
 use crate::command::SystemId;
@@ -35,15 +37,20 @@ pub struct Sqlite(Arc<Shared>);
 struct Shared {
     states: Arc<DashMap<SystemId, Copied>>,
     feed: broadcast::Sender<Arc<Committed>>,
-    writes: Arc<Queue<Write>>,
+    writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Read>>,
     threads: Mutex<Option<Threads>>,
+    /// The last group could not be written.
+    cannot_write: Arc<AtomicBool>,
+    /// Cancelled when a thread or the herald ends.
+    ended: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Threads {
     writer: JoinHandle<()>,
     reader: JoinHandle<()>,
+    herald: tokio::task::JoinHandle<()>,
 }
 
 /// The copy of a state, and how many actions its history holds. Most systems wait, so what only runs need is elsewhere.
@@ -68,6 +75,16 @@ impl From<&Copied> for State {
             run: copied.run.as_deref().cloned(),
         }
     }
+}
+
+/// What the thread that writes can be asked for.
+#[derive(Debug)]
+enum Job {
+    Write(Write),
+    /// Answered after the commit in hand, and after what opens this system was taken out of the queue.
+    Forestall(Option<SystemId>, oneshot::Sender<()>),
+    /// Asks whether it can write.
+    Probe(oneshot::Sender<Result<(), ReadError>>),
 }
 
 #[derive(Debug)]
@@ -106,20 +123,25 @@ impl Sqlite {
             writes: Arc::new(Queue::new(OPENINGS_WAITING)),
             reads: Arc::new(Queue::new(READS_WAITING)),
             threads: Mutex::default(),
+            cannot_write: Arc::default(),
+            ended: CancellationToken::new(),
         };
+        let (written, herald) = herald(shared.feed.clone(), shared.ended.clone().drop_guard());
         let writing = Writer {
             connection: writer,
             states: Arc::clone(&shared.states),
-            written: herald(shared.feed.clone()),
-            queue: Served(Arc::clone(&shared.writes)),
+            written,
+            cannot_write: Arc::clone(&shared.cannot_write),
+            queue: Served(Arc::clone(&shared.writes), shared.ended.clone()),
             _lock: lock,
         };
-        let reads = Served(Arc::clone(&shared.reads));
+        let reads = Served(Arc::clone(&shared.reads), shared.ended.clone());
         let threads = Threads {
             writer: spawn("store-writer", move || writing.run())
                 .map_err(|e| fail("cannot have a thread", &e))?,
             reader: spawn("store-reader", move || read(&reader, &reads))
                 .map_err(|e| fail("cannot have a thread", &e))?,
+            herald,
         };
         *guard(&shared.threads) = Some(threads);
         Ok(Self(Arc::new(shared)))
@@ -145,10 +167,9 @@ impl Sqlite {
         let (reply, answer) = oneshot::channel();
         let closes = change.closes();
         let committed = Arc::new(Committed { system, change });
-        let write = Write { committed, reply };
+        let write = Job::Write(Write { committed, reply });
         if closes {
-            // Never refused: each one belongs to a request or to a deadline, and both are bounded elsewhere
-            // (connections, systems).
+            // Never refused: each one belongs to a connection or to a running system, and both are bounded.
             self.0.writes.push_first(write);
         } else {
             let pushed = self.0.writes.push(write);
@@ -176,9 +197,34 @@ impl Sqlite {
         .await
     }
 
+    pub(super) async fn forestall(&self, system: SystemId) {
+        self.wait_for_commit(Some(system)).await;
+    }
+
+    pub(super) async fn commit_in_hand(&self) {
+        self.wait_for_commit(None).await;
+    }
+
+    async fn wait_for_commit(&self, system: Option<SystemId>) {
+        let (reply, answer) = oneshot::channel();
+        self.0.writes.push_first(Job::Forestall(system, reply));
+        // A store that has ended writes nothing any more, either.
+        let _ = answer.await;
+    }
+
+    pub(super) async fn failed(&self) {
+        self.0.ended.cancelled().await;
+    }
+
     pub(super) async fn ping(&self) -> Result<(), ReadError> {
-        if guard(&self.0.writes.waiting).closed {
+        if self.0.ended.is_cancelled() {
             return Err(ReadError::Unavailable);
+        }
+        // While all is well nothing is written for it.
+        if self.0.cannot_write.load(Ordering::Relaxed) {
+            let (reply, answer) = oneshot::channel();
+            self.0.writes.push_first(Job::Probe(reply));
+            answer.await.unwrap_or(Err(ReadError::Unavailable))?;
         }
         let (reply, answer) = oneshot::channel();
         self.read(Read::Ping(reply), answer).await
@@ -199,7 +245,12 @@ impl Sqlite {
     }
 
     pub(super) async fn close(&self) {
-        let Some(Threads { writer, reader }) = guard(&self.0.threads).take() else {
+        let Some(Threads {
+            writer,
+            reader,
+            herald,
+        }) = guard(&self.0.threads).take()
+        else {
             return;
         };
         let shared = Arc::clone(&self.0);
@@ -210,7 +261,7 @@ impl Sqlite {
             shared.writes.close();
             read.and(writer.join()).is_ok()
         });
-        if !matches!(ended.await, Ok(true)) {
+        if !matches!(ended.await, Ok(true)) || herald.await.is_err() {
             tracing::error!("the store was not closed in order");
         }
     }
@@ -243,85 +294,154 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
     std::thread::Builder::new().name(name.into()).spawn(body)
 }
 
-/// A group after its commit. Every answer in it is waited for, which bounds how many there are.
+/// A group after its commit.
 struct Written {
-    valid: Vec<Write>,
-    answer: Result<(), CommitError>,
+    valid: Vec<(Write, Result<(), CommitError>)>,
     stale: Vec<Write>,
+    waiters: Vec<oneshot::Sender<()>>,
 }
+
+/// Groups that were written and not told yet; the thread that writes waits when there are more.
+const GROUPS_WAITING: usize = 16;
 
 /// Tells the feed, and then the callers, what was written. A task does it and not the thread that writes, because each
 /// sleeper that a thread outside the runtime wakes costs it a call of the kernel.
-fn herald(feed: broadcast::Sender<Arc<Committed>>) -> mpsc::UnboundedSender<Written> {
-    let (written, mut groups) = mpsc::unbounded_channel::<Written>();
-    tokio::spawn(async move {
+fn herald(
+    feed: broadcast::Sender<Arc<Committed>>,
+    ended: DropGuard,
+) -> (mpsc::Sender<Written>, tokio::task::JoinHandle<()>) {
+    let (written, mut groups) = mpsc::channel::<Written>(GROUPS_WAITING);
+    let task = tokio::spawn(async move {
+        let _ended = ended;
         while let Some(group) = groups.recv().await {
-            for Write { committed, reply } in group.valid {
-                if group.answer.is_ok() {
+            for (Write { committed, reply }, answer) in group.valid {
+                if answer.is_ok() {
                     // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
                     let _ = feed.send(committed);
                 }
                 // A caller that went away does not undo what is durable.
-                let _ = reply.send(group.answer);
+                let _ = reply.send(answer);
             }
             // Answered last, so that who comes back reads what overtook it.
             for Write { reply, .. } in group.stale {
                 let _ = reply.send(Err(CommitError::Stale));
             }
+            for waiter in group.waiters {
+                let _ = waiter.send(());
+            }
         }
     });
-    written
+    (written, task)
 }
 
 /// The thread that writes.
 struct Writer {
     connection: Connection,
     states: Arc<DashMap<SystemId, Copied>>,
-    written: mpsc::UnboundedSender<Written>,
-    queue: Served<Write>,
+    written: mpsc::Sender<Written>,
+    cannot_write: Arc<AtomicBool>,
+    queue: Served<Job>,
     _lock: File,
 }
 
 impl Writer {
     fn run(mut self) {
         while let Some(group) = self.queue.0.pop(GROUP) {
-            self.commit(group);
+            self.serve(group);
         }
         if let Err((_, cause)) = self.connection.close() {
             tracing::error!(%cause, "the store was not closed in order");
         }
     }
 
-    fn commit(&mut self, group: Vec<Write>) {
-        let (valid, stale) = self.split(group);
-        let actions: Vec<(u32, u32)> = valid.iter().map(|write| self.actions(write)).collect();
-        let rows = valid
-            .iter()
-            .zip(&actions)
-            .map(|(write, (before, after))| rows::Row {
-                committed: &write.committed,
-                before: *before,
-                after: *after,
-            });
-        let answer = match rows::write(&mut self.connection, rows) {
-            Ok(()) => Ok(()),
-            Err(cause) => {
-                tracing::error!(%cause, changes = valid.len(), "the store cannot write");
-                Err(CommitError::Unavailable)
-            }
-        };
-        if answer.is_ok() {
-            for (Write { committed, .. }, (_, actions)) in valid.iter().zip(actions) {
-                let copied = Copied::new(committed.change.state.clone(), actions);
-                self.states.insert(committed.system.clone(), copied);
+    fn serve(&mut self, group: Vec<Job>) {
+        let (mut writes, mut waiters, mut forestalled) = (Vec::new(), Vec::new(), Vec::new());
+        for job in group {
+            match job {
+                Job::Write(write) => writes.push(write),
+                Job::Forestall(system, reply) => {
+                    forestalled.extend(system);
+                    waiters.push(reply);
+                }
+                Job::Probe(reply) => {
+                    let probed = rows::probe(&self.connection);
+                    self.cannot_write.store(probed.is_err(), Ordering::Relaxed);
+                    // Who asked may be gone.
+                    let _ = reply.send(probed.map_err(|_| ReadError::Unavailable));
+                }
             }
         }
-        // The herald ends with the runtime: then nobody waits for an answer.
-        let _ = self.written.send(Written {
+        let taken_out = self.take_out(&forestalled);
+        writes.extend(taken_out);
+        let (valid, stale) = self.split(writes, &forestalled);
+        let valid = self.commit(valid);
+        let written = Written {
             valid,
-            answer,
             stale,
+            waiters,
+        };
+        // The herald ends with the runtime: then nobody waits for an answer.
+        let _ = self.written.blocking_send(written);
+    }
+
+    /// Takes what would open these systems out of the queue.
+    fn take_out(&self, systems: &[SystemId]) -> Vec<Write> {
+        if systems.is_empty() {
+            return Vec::new();
+        }
+        let mut waiting = guard(&self.queue.0.waiting);
+        let (out, rest) = waiting.rest.drain(..).partition(|job| match job {
+            Job::Write(write) => systems.contains(&write.committed.system),
+            Job::Forestall(..) | Job::Probe(_) => false,
         });
+        waiting.rest = rest;
+        drop(waiting);
+        let out: VecDeque<Job> = out;
+        let writes = out.into_iter().filter_map(|job| match job {
+            Job::Write(write) => Some(write),
+            Job::Forestall(..) | Job::Probe(_) => None,
+        });
+        writes.collect()
+    }
+
+    /// Writes all of them in one transaction. When that fails each is tried alone: one that cannot be written must not
+    /// hold up the others.
+    fn commit(&mut self, writes: Vec<Write>) -> Vec<(Write, Result<(), CommitError>)> {
+        if writes.is_empty() {
+            return Vec::new();
+        }
+        let together = self.write(&writes);
+        let alone = together.is_err() && writes.len() > 1;
+        let answers = writes.into_iter().map(|write| {
+            let answer = if alone {
+                self.write(std::slice::from_ref(&write))
+            } else {
+                together
+            };
+            (write, answer)
+        });
+        answers.collect()
+    }
+
+    fn write(&mut self, writes: &[Write]) -> Result<(), CommitError> {
+        let actions: Vec<(u32, u32)> = writes.iter().map(|write| self.actions(write)).collect();
+        let rows = writes.iter().zip(&actions);
+        let rows = rows.map(|(write, (before, after))| rows::Row {
+            committed: &write.committed,
+            before: *before,
+            after: *after,
+        });
+        let written = rows::write(&mut self.connection, rows);
+        self.cannot_write.store(written.is_err(), Ordering::Relaxed);
+        written.map_err(|cause| {
+            tracing::error!(%cause, changes = writes.len(), "the store cannot write");
+            CommitError::Unavailable
+        })?;
+        for (Write { committed, .. }, (_, actions)) in writes.iter().zip(actions) {
+            let copied = Copied::new(committed.change.state.clone(), actions);
+            self.states.insert(committed.system.clone(), copied);
+        }
+        Ok(())
     }
 
     /// How many actions the history of the system holds before and after a change.
@@ -335,13 +455,16 @@ impl Writer {
         (before, after)
     }
 
-    /// Parts a group into the changes that can be written together and those that something overtook.
-    fn split(&self, group: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+    /// Parts a group into the changes that can be written together and those that something overtook. Nobody waits any
+    /// longer for an opening whose caller has gone: it counts as overtaken, too.
+    fn split(&self, group: Vec<Write>, forestalled: &[SystemId]) -> (Vec<Write>, Vec<Write>) {
         let mut changed = HashSet::new();
         group.into_iter().partition(|write| {
             let Committed { system, change } = &*write.committed;
-            let seq = self.states.get(system).map_or(0, |state| state.seq);
-            seq == change.expected_seq() && changed.insert(system.clone())
+            let wanted =
+                change.closes() || !(write.reply.is_closed() || forestalled.contains(system));
+            let seq = self.states.get(system).map_or(0, |copied| copied.seq);
+            wanted && seq == change.expected_seq() && changed.insert(system.clone())
         })
     }
 }
@@ -447,14 +570,18 @@ impl<T> Queue<T> {
         }
     }
 
+    /// What must not wait is still served; the rest is given up.
     fn close(&self) {
-        guard(&self.waiting).closed = true;
+        let mut waiting = guard(&self.waiting);
+        waiting.closed = true;
+        waiting.rest.clear();
+        drop(waiting);
         self.came.notify_all();
     }
 }
 
 /// Held by the thread that serves a queue. When the thread ends, in whatever way, nobody waits for it any longer.
-struct Served<T>(Arc<Queue<T>>);
+struct Served<T>(Arc<Queue<T>>, CancellationToken);
 
 impl<T> Drop for Served<T> {
     fn drop(&mut self) {
@@ -462,6 +589,8 @@ impl<T> Drop for Served<T> {
         let mut waiting = guard(&self.0.waiting);
         waiting.first.clear();
         waiting.rest.clear();
+        drop(waiting);
+        self.1.cancel();
     }
 }
 

@@ -370,8 +370,7 @@ impl Socket {
                 return Packet::Closed;
             };
             if text == "2" {
-                // A gateway that goes away while it pings is seen at the next read.
-                let _ = self.stream.send(Message::text("3")).await;
+                self.pong().await;
             } else if let Some(event) = text.strip_prefix("42") {
                 let event: Value = serde_json::from_str(event).unwrap();
                 return Packet::Event(event[0].as_str().unwrap().into(), event[1].clone());
@@ -385,15 +384,24 @@ impl Socket {
         }
     }
 
-    /// The next event of that name; what comes before it is skipped.
+    /// The next event of that name; what comes before it is skipped, without the cost of reading it.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
+        let prefix = format!("42[\"{name}\",");
         loop {
-            match self.next().await {
-                Packet::Event(event, payload) if event == name => return payload,
-                Packet::Closed => panic!("closed while waiting for {name}"),
-                _ => {}
+            let text = self.text().await;
+            let text = text.unwrap_or_else(|| panic!("closed while waiting for {name}"));
+            if text == "2" {
+                self.pong().await;
+            } else if let Some(payload) = text.strip_prefix(&prefix) {
+                let payload = payload.strip_suffix(']').unwrap();
+                return serde_json::from_str(payload).unwrap();
             }
         }
+    }
+
+    async fn pong(&mut self) {
+        // A gateway that goes away while it pings is seen at the next read.
+        let _ = self.stream.send(Message::text("3")).await;
     }
 
     /// The next event, which must be of that name.

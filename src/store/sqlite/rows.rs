@@ -3,6 +3,7 @@
 //! SQL only: no threads, no queues.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use dashmap::DashMap;
@@ -18,6 +19,9 @@ use crate::time::{BootId, Ticks, Wall};
 
 /// Grows with every change of the tables; a file with a greater number was written by a newer acequia.
 const SCHEMA_VERSION: i64 = 1;
+
+/// How long a write waits for somebody else's lock.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// `boot`: 16 bytes. `started`, `deadline`: milliseconds of that boot. `start_utc_ms`, `start_offset_s`, `offset_s`:
 /// the start as last shown, its UTC offset, and the offset in force then. `actions`: how many the history holds, so
@@ -67,6 +71,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, RowsError> {
     // cut, and a torn write at the end of the log is found by its checksum and ignored.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // Nobody else writes, but somebody may look into the file with a tool that locks it for a moment.
+    connection.busy_timeout(BUSY)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
@@ -130,8 +136,8 @@ pub(super) struct Row<'a> {
 
 /// Writes all of the changes in one transaction, or none.
 ///
-/// Every statement but a system's first touches one row of one table: one that could fail half-way makes SQLite keep a
-/// journal for it alone, 64 KiB at a time, which cost as much as the rest of the commit (docs/performance.md).
+/// The statements of every day touch one row of one table: one that could fail half-way makes SQLite keep a journal for
+/// it alone, 64 KiB at a time, which cost as much as the rest of the commit (docs/performance.md).
 pub(super) fn write<'a>(
     connection: &mut Connection,
     rows: impl Iterator<Item = Row<'a>>,
@@ -171,7 +177,7 @@ fn write_state(
          deadline = :deadline, start_utc_ms = :start_utc_ms, start_offset_s = :start_offset_s, \
          offset_s = :offset_s, by = :by, actions = :actions WHERE id = :id"
     };
-    connection.prepare_cached(sql)?.execute(named_params! {
+    let written = connection.prepare_cached(sql)?.execute(named_params! {
         ":id": system,
         ":seq": change.state.seq,
         ":mode": run.map(|run| run.mode),
@@ -184,7 +190,10 @@ fn write_state(
         ":by": run.and_then(|run| run.by.as_ref()),
         ":actions": actions,
     })?;
-    Ok(())
+    match written {
+        1 => Ok(()),
+        rows => Err(rusqlite::Error::StatementChangedRows(rows)),
+    }
 }
 
 fn write_action(
@@ -251,6 +260,11 @@ fn action(row: &rusqlite::Row<'_>) -> rusqlite::Result<Action> {
         by: row.get("by")?,
         ended_by: row.get("ended_by")?,
     })
+}
+
+/// Writes what is there already, to see whether it can be.
+pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
 }
 
 /// Reads one page of the file.
