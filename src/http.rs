@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get};
 use axum::{Json, Router};
+use futures_util::stream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -176,18 +177,52 @@ fn refuse_prefetch(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Systems that are written into the answer at a time: the list of very many is not held in memory, and others get
+/// their turn in between.
+const LISTED_AT_A_TIME: usize = 256;
+
 async fn systems(State(app): State<App>) -> Result<Response, ApiError> {
-    let systems = app.gateway.systems().iter();
-    let mut states = Vec::with_capacity(systems.len());
-    for system in systems {
-        states.push((system, app.gateway.store().load(&system.id).await?));
+    // The first part before the head: a store that does not answer is an error, not a list that breaks off.
+    let first = listed(&app, 0).await?;
+    let parts = stream::unfold(Some((first, 0)), move |part| {
+        let app = app.clone();
+        async move {
+            let (text, from) = part?;
+            let from = from + LISTED_AT_A_TIME;
+            if from >= app.gateway.systems().iter().len() {
+                return Some((Ok(text), None));
+            }
+            match listed(&app, from).await {
+                Ok(next) => Some((Ok(text), Some((next, from)))),
+                Err(_) => Some((
+                    Err(std::io::Error::other("the store does not answer")),
+                    None,
+                )),
+            }
+        }
+    });
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((json, Body::from_stream(parts)).into_response())
+}
+
+/// A part of the list of systems, with the bracket or comma before it and the bracket after the last.
+async fn listed(app: &App, from: usize) -> Result<String, ApiError> {
+    let all = app.gateway.systems().iter();
+    let last = from + LISTED_AT_A_TIME >= all.len();
+    let mut text = String::from(if from == 0 { "[" } else { "," });
+    for (i, system) in all.skip(from).take(LISTED_AT_A_TIME).enumerate() {
+        let state = app.gateway.store().load(&system.id).await?;
+        let now = app.gateway.clock().now();
+        let json = serde_json::to_string(&wire::System::new(system, &state, &now));
+        if i > 0 {
+            text.push(',');
+        }
+        text.push_str(&json.unwrap_or_default());
     }
-    let now = app.gateway.clock().now();
-    let list = states.iter();
-    let list: Vec<_> = list
-        .map(|(system, state)| wire::System::new(system, state, &now))
-        .collect();
-    Ok(Json(list).into_response())
+    if last {
+        text.push(']');
+    }
+    Ok(text)
 }
 
 async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {

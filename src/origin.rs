@@ -3,9 +3,11 @@
 //! CORS alone lets a foreign page send commands (it may only not read the answer) and does not know websockets:
 //! whatever opens a valve or a connection is therefore checked here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -16,6 +18,10 @@ use crate::error::{ApiError, Code};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Names that the public DNS does not give to anybody (RFC 6761, 6762, 8375, and `.internal`); `.lan` is what home
+/// routers use.
+const LOCAL_NAMES: [&str; 5] = [".localhost", ".local", ".lan", ".home.arpa", ".internal"];
+
 /// Refuses what a browser sends on behalf of a page that is not allowed. Programs that are no browsers say nothing
 /// about an origin and pass.
 ///
@@ -25,13 +31,16 @@ pub(crate) fn check(origins: &Origins, headers: &HeaderMap) -> Result<(), ApiErr
     let Origins::Only(allowed) = origins else {
         return Ok(());
     };
+    let own = own_authority(headers, allowed);
     let passes = match headers.get(header::ORIGIN).map(HeaderValue::to_str) {
-        Some(Ok(origin)) => is_own(origin, headers) || allowed.iter().any(|a| a == origin),
+        Some(Ok(origin)) => {
+            allowed.iter().any(|a| a == origin) || (own.is_some() && authority(origin) == own)
+        }
         Some(Err(_)) => false,
         // An image or a link of a foreign page has no origin, but modern browsers say that it is foreign.
         None => headers
             .get(FETCH_SITE)
-            .is_none_or(|site| site == "same-origin" || site == "none"),
+            .is_none_or(|site| own.is_some() && (site == "same-origin" || site == "none")),
     };
     if passes {
         return Ok(());
@@ -53,13 +62,22 @@ pub(crate) async fn guard_socket_io(
     Ok(next.run(request).await)
 }
 
-/// A page that this gateway served itself, under whatever name it is known.
-fn is_own(origin: &str, headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    host.is_some() && host == authority
+fn authority(origin: &str) -> Option<&str> {
+    origin.split_once("://").map(|(_, authority)| authority)
+}
+
+/// The name that the browser knows this gateway by, if it is one that nobody else can let point to it.
+///
+/// A page of `evil.example` can have its name resolved to the gateway's address after it was loaded (DNS rebinding), and
+/// is then, for the browser, a page of the gateway. Public names count therefore only when they are configured.
+fn own_authority<'a>(headers: &'a HeaderMap, allowed: &[String]) -> Option<&'a str> {
+    let own = headers.get(header::HOST)?.to_str().ok()?;
+    let host = own.parse::<Authority>().ok()?;
+    let name = host.host();
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let local = !name.contains('.') || LOCAL_NAMES.iter().any(|local| name.ends_with(local));
+    let configured = allowed.iter().any(|origin| authority(origin) == Some(own));
+    (address || local || configured).then_some(own)
 }
 
 /// The answers that let the allowed pages read what they asked for.

@@ -4,7 +4,7 @@
 // Never sleeps for a fixed time: every wait is for an event and has a deadline. Never reconnects, retries or repairs:
 // the first thing that breaks the contract ends the run. Never commands a system that it was not given, but joins another
 // to measure time by: the yardstick, or else the next one of the list. Where several clients run side by side, give them
-// a yardstick that is nobody's system: who joins a room with members may hear its clock before the snapshot.
+// a yardstick that is nobody's system: its changes are not expected.
 
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 

@@ -411,6 +411,53 @@ async fn pages_of_other_origins_open_no_valve_unless_they_are_allowed() {
 }
 
 #[tokio::test]
+async fn a_foreign_name_that_was_made_to_point_to_the_gateway_is_foreign() {
+    let config =
+        "[cors]\nallowed_origins = [\"https://farm.example\"]\n[[systems]]\nid = \"north\"\n";
+    let gateway = crate::fixture::Setup::with(config).start().await;
+    let send = async |host: &str, headers: &[(&str, &str)]| {
+        let headers = [&[("host", host)], headers].concat();
+        let answer = gateway
+            .http
+            .send(Method::POST, "/systems/north/stop", &headers, "")
+            .await;
+        answer.status.as_u16()
+    };
+    for host in ["evil.example", "evil.example:8001"] {
+        assert_eq!(
+            send(host, &[("origin", &format!("http://{host}"))]).await,
+            403
+        );
+        assert_eq!(send(host, &[("sec-fetch-site", "same-origin")]).await, 403);
+        assert_eq!(send(host, &[]).await, 200, "no browser");
+    }
+    for host in [
+        "localhost:8001",
+        "192.0.2.7",
+        "[2001:db8::1]:8001",
+        "acequia",
+        "box.local:8001",
+        "farm.example",
+    ] {
+        let scheme = if host == "farm.example" {
+            "https"
+        } else {
+            "http"
+        };
+        assert_eq!(
+            send(host, &[("origin", &format!("{scheme}://{host}"))]).await,
+            200,
+            "{host}"
+        );
+        assert_eq!(
+            send(host, &[("sec-fetch-site", "same-origin")]).await,
+            200,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn pages_that_are_allowed_may_read_the_answers() {
     let config = "[cors]\nallowed_origins = [\"*\"]\n";
     let gateway = crate::fixture::Setup::with(config).start().await;

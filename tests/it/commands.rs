@@ -301,3 +301,45 @@ async fn health_and_readiness_answer() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_list_of_very_many_systems_is_whole_and_in_order() {
+    for count in [1, 255, 256, 257, 1000] {
+        let config: String = (0..count)
+            .map(|i| format!("[[systems]]\nid = \"s{i:04}\"\n"))
+            .collect();
+        let gateway = Setup::with(&config).start().await;
+        let systems = gateway.http.get("/systems").await.json();
+        let ids = systems
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|system| system["id"].as_str().unwrap().to_owned());
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            (0..count).map(|i| format!("s{i:04}")).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_listed_route_takes_its_methods_and_no_other() {
+    let gateway = Gateway::start().await;
+    for route in acequia::ROUTES {
+        let (methods, path) = route.split_once(' ').unwrap();
+        let path = path.replace("{id}", "north").replace("{file}", "none");
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let sent = Method::from_bytes(method.as_bytes()).unwrap();
+            let answer = gateway.http.send(sent, &path, &[], "").await;
+            let listed = methods.split('|').any(|m| m == method);
+            // A path that no file is at is not found, whatever the method.
+            let refused = answer.status == StatusCode::METHOD_NOT_ALLOWED
+                || answer.status == StatusCode::NOT_FOUND;
+            assert!(
+                refused != listed || path == "/none",
+                "{method} {path}: {}",
+                answer.status
+            );
+        }
+    }
+}

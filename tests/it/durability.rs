@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hyper::Method;
@@ -165,16 +166,19 @@ async fn a_timer_goes_on_to_its_deadline_over_kill_9() {
 }
 
 #[tokio::test]
-async fn sigterm_and_sigint_end_it_in_order_with_clients_connected() {
-    let folder = TempDir::new().unwrap();
-    let gateway = Process::start(folder.path(), &config(), &[]);
-    gateway.http.change("/systems/s1/manual").await;
-    let mut sockets = Vec::new();
-    for _ in 0..20 {
-        let mut socket = Socket::connect(gateway.address).await;
-        socket.join("s1").await;
-        sockets.push(socket);
+async fn sigterm_and_sigint_end_it_in_order_within_five_seconds_with_clients_connected() {
+    for signal in ["-TERM", "-INT"] {
+        let folder = TempDir::new().unwrap();
+        let gateway = Process::start(folder.path(), &config(), &[]);
+        gateway.http.change("/systems/s1/manual").await;
+        let mut sockets = Vec::new();
+        for _ in 0..20 {
+            let mut socket = Socket::connect(gateway.address).await;
+            socket.join("s1").await;
+            sockets.push(socket);
+        }
+        let _feed = crate::fixture::websocket(gateway.address, "/ws").await;
+        let ended = tokio::time::timeout(Duration::from_secs(5), gateway.end(signal)).await;
+        assert_eq!(ended.expect("within five seconds"), Some(0), "{signal}");
     }
-    let _feed = crate::fixture::websocket(gateway.address, "/ws").await;
-    assert_eq!(gateway.terminate().await, Some(0));
 }

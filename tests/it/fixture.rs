@@ -160,6 +160,21 @@ impl Gateway {
         socket
     }
 
+    /// Holds the lock of the store's file as another program could: nothing is written until it is dropped.
+    pub(crate) fn lock_store(&self) -> rusqlite::Connection {
+        let path = self.folder.as_ref().unwrap().path().join("acequia.db");
+        let lock = rusqlite::Connection::open(path).unwrap();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        lock
+    }
+
+    /// Lets the gateway, which runs on the same thread, do whatever has been sent to it.
+    pub(crate) async fn catch_its_breath(&self) {
+        for _ in 0..20 {
+            self.http.get("/healthz").await;
+        }
+    }
+
     pub(crate) fn advance(&self, millis: u64) {
         self.clock.advance(Duration::from_millis(millis));
     }
@@ -510,11 +525,16 @@ impl Process {
     }
 
     /// SIGTERM; returns the exit code.
-    pub(crate) async fn terminate(mut self) -> Option<i32> {
+    pub(crate) async fn terminate(self) -> Option<i32> {
+        self.end("-TERM").await
+    }
+
+    /// Sends a signal; returns the exit code.
+    pub(crate) async fn end(mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &id])
+                .args([signal, &id])
                 .status()
                 .unwrap()
                 .success()

@@ -14,6 +14,7 @@ mod fixture;
 mod legacy;
 mod limits;
 mod rooms;
+mod safety;
 mod simulation;
 mod store;
 mod ticks;

@@ -1,0 +1,130 @@
+//! What keeps valves from staying open: a stop has the last word, and a store that cannot write is no secret.
+//!
+//! The disk is slow, or fails, because the test holds the lock of the database.
+
+use hyper::StatusCode;
+
+use crate::fixture::{Answer, Gateway};
+
+/// Sends a command and lets it get as far as it gets while the store is locked.
+async fn on_its_way(gateway: &Gateway, path: &'static str) -> tokio::task::JoinHandle<Answer> {
+    let http = crate::fixture::Http::new(gateway.address);
+    let sent = tokio::spawn(async move { http.post(path).await });
+    gateway.catch_its_breath().await;
+    sent
+}
+
+#[tokio::test]
+async fn a_stop_that_follows_an_opening_whose_caller_gave_up_is_the_last_word() {
+    let gateway = Gateway::start().await;
+    let lock = gateway.lock_store();
+    let manual = on_its_way(&gateway, "/systems/north/manual").await;
+    manual.abort();
+    gateway.catch_its_breath().await;
+    let stop = on_its_way(&gateway, "/systems/north/stop").await;
+    assert!(!stop.is_finished(), "it waits for the commit in hand");
+    drop(lock);
+    let outcome = stop.await.unwrap().json();
+    assert_eq!(outcome["state"]["mode"], "wait", "{outcome}");
+    gateway.catch_its_breath().await;
+    assert_eq!(gateway.http.state("north").await, outcome["state"]);
+}
+
+#[tokio::test]
+async fn an_opening_that_waited_is_forestalled_by_a_stop_that_found_nothing_running() {
+    let gateway = Gateway::start().await;
+    let lock = gateway.lock_store();
+    let other = on_its_way(&gateway, "/systems/south/manual").await;
+    let timer = on_its_way(&gateway, "/systems/north/timer").await;
+    let stop = on_its_way(&gateway, "/systems/north/stop").await;
+    drop(lock);
+    let outcome = stop.await.unwrap().json();
+    assert_eq!(outcome["state"]["mode"], "wait", "{outcome}");
+    assert_eq!(other.await.unwrap().json()["changed"], true);
+    let timer = timer.await.unwrap();
+    assert_eq!(
+        (timer.status, timer.error_code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
+    );
+    assert_eq!(timer.headers["retry-after"], "1");
+    assert_eq!(gateway.http.state("north").await["seq"], 0);
+}
+
+#[tokio::test]
+async fn an_opening_that_a_stop_overtook_is_not_tried_again() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/north/timer?seconds=60").await;
+    let lock = gateway.lock_store();
+    let other = on_its_way(&gateway, "/systems/south/manual").await;
+    let manual = on_its_way(&gateway, "/systems/north/manual?by=first").await;
+    let stop = on_its_way(&gateway, "/systems/north/stop?by=second").await;
+    drop(lock);
+    assert_eq!(stop.await.unwrap().json()["changed"], true);
+    assert_eq!(manual.await.unwrap().error_code(), "overloaded");
+    assert_eq!(other.await.unwrap().json()["changed"], true);
+    let state = gateway.http.state("north").await;
+    assert_eq!((&state["mode"], &state["seq"]), (&"wait".into(), &2.into()));
+}
+
+#[tokio::test]
+async fn a_manual_that_a_timer_overtook_still_takes_its_place() {
+    let gateway = Gateway::start().await;
+    let lock = gateway.lock_store();
+    let other = on_its_way(&gateway, "/systems/south/manual").await;
+    let timer = on_its_way(&gateway, "/systems/north/timer").await;
+    let manual = on_its_way(&gateway, "/systems/north/manual").await;
+    drop(lock);
+    for command in [other, timer, manual] {
+        assert_eq!(command.await.unwrap().json()["changed"], true);
+    }
+    let state = gateway.http.state("north").await;
+    assert_eq!(
+        (&state["mode"], &state["seq"]),
+        (&"manual".into(), &2.into())
+    );
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_run_to_be_shown_anew() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/north/manual").await;
+    gateway.clock.step_wall(3_600_000);
+    let state = gateway.http.change("/systems/north/stop").await;
+    assert_eq!(state["seq"], 2);
+    let row = &gateway.http.history("north").await[0];
+    assert_eq!(row["start"], "2026-11-23T10:14:00.250");
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_written_commands_are_refused_and_reads_go_on_and_all_heals() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/south/timer?seconds=10").await;
+    let mut socket = gateway.join("south").await;
+    let lock = gateway.lock_store();
+    let refused = gateway.http.post("/systems/north/manual").await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.error_code().as_str()),
+        (503, "store_unavailable")
+    );
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(
+        gateway.http.get("/readyz").await.error_code(),
+        "store_unavailable"
+    );
+    assert_eq!(gateway.http.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(gateway.http.state("north").await["seq"], 0);
+    gateway.advance(750);
+    assert_eq!(socket.expect("clock").await["seq"], 1, "clocks go on");
+    // The deadline comes while nothing can be written, and is tried again until it can.
+    gateway.advance(10_000);
+    gateway.catch_its_breath().await;
+    drop(lock);
+    gateway.advance(1_000);
+    let action = socket.event("action").await;
+    assert_eq!(
+        (&action["outcome"], &action["duration_ms"]),
+        (&"completed".into(), &10_000.into())
+    );
+    assert_eq!(gateway.http.get("/readyz").await.status, StatusCode::OK);
+    gateway.http.change("/systems/north/manual").await;
+}
