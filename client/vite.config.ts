@@ -15,6 +15,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: {
+    host: "127.0.0.1",
     port: 3000,
     strictPort: true,
     proxy,

@@ -11,7 +11,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
 use thiserror::Error;
 
-use super::Copied;
+use super::writer::Copied;
 use crate::command::{By, SystemId};
 use crate::engine::{Action, Change, Mode, Outcome, Run, State};
 use crate::store::Committed;
