@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::command::{Command, SystemId};
 use crate::config::{Limits, Origins, System};
@@ -60,6 +61,7 @@ pub const ROUTES: [&str; 18] = [
 
 /// Every route of the gateway but Socket.IO's, which is a layer around them.
 pub(crate) fn router(app: App) -> Router {
+    let body_bytes = app.limits.body_bytes;
     Router::new()
         .route("/systems", get(systems))
         .route("/systems/{id}", get(system))
@@ -83,6 +85,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/console/{id}/", get(console::page))
         .fallback(console::file)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(RequestBodyLimitLayer::new(body_bytes))
         .layer(map_response(shape))
         .with_state(app)
 }
@@ -278,7 +281,11 @@ async fn shape(mut response: Response) -> Response {
             StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
             _ => Code::BadRequest,
         };
-        response = ApiError::new(code, "the request cannot be understood").into_response();
+        let message = match code {
+            Code::TooLarge => query::TOO_LARGE,
+            _ => "the request cannot be understood",
+        };
+        response = ApiError::new(code, message).into_response();
     }
     let headers = response.headers_mut();
     headers

@@ -2,10 +2,11 @@
 //!
 //! Parsing only; every refusal says what is allowed.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError};
 use serde_json::{Map, Value};
 
 use crate::command::By;
@@ -27,19 +28,30 @@ pub(crate) struct Asked {
     pub by: Option<By>,
 }
 
-/// Reads a body to its end, within the limits.
+/// What a body is told that is larger than the router's limit.
+pub(crate) const TOO_LARGE: &str =
+    "the body is larger than limits.body_bytes; commands need less than 100 bytes";
+
+/// Reads a body, which the router limits, to its end.
 pub(crate) async fn body(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
-    let read = Limited::new(body, limits.body_bytes).collect();
     let time = Duration::from_millis(limits.header_timeout_ms);
-    match tokio::time::timeout(time, read).await {
+    match tokio::time::timeout(time, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(ApiError::new(
-            Code::TooLarge,
-            format!("a body may have {} bytes", limits.body_bytes),
-        )),
+        Ok(Err(cause)) if is_too_large(&cause) => Err(ApiError::new(Code::TooLarge, TOO_LARGE)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
         Err(_) => Err(ApiError::bad_request("the body took too long to arrive")),
     }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(behind) = cause {
+        if behind.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = behind.source();
+    }
+    false
 }
 
 /// Reads `seconds` (for a timer) and `by` from the query, or from a body that is a JSON object.

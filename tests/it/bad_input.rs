@@ -2,6 +2,8 @@
 
 use hyper::{Method, StatusCode};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::fixture::{Gateway, Packet, Socket, websocket};
 
@@ -304,19 +306,26 @@ async fn who_only_looks_opens_no_valve() {
 async fn a_body_that_is_too_large_is_refused_and_the_connection_of_others_goes_on() {
     let gateway = Gateway::start().await;
     let mut watcher = gateway.join("north").await;
-    let answer = gateway
-        .http
-        .send(
-            Method::POST,
-            "/systems/north/manual",
-            &[],
-            "x".repeat(16_385),
-        )
-        .await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.error_code().as_str()),
-        (413, "too_large")
-    );
+    let large = "x".repeat(16_385);
+    for path in ["/systems/north/manual", "/manual"] {
+        let answer = gateway
+            .http
+            .send(Method::POST, path, &[], large.clone())
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.error_code().as_str()),
+            (413, "too_large")
+        );
+    }
+    // In pieces, so that nobody knows the length before.
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let head =
+        "POST /systems/north/manual HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let piece = format!("{head}4001\r\n{large}\r\n0\r\n\r\n");
+    stream.write_all(piece.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
     assert_eq!(gateway.http.state("north").await["seq"], 0);
     gateway.http.change("/systems/north/manual").await;
     assert_eq!(watcher.expect("state").await["seq"], 1);
