@@ -65,9 +65,16 @@ impl Run {
             .map(|deadline| non_negative(deadline.since(self.started)))
     }
 
+    /// The start and the planned end as they are to be shown at `now`.
+    pub fn shown_at(&self, now: &Moment) -> (NaiveDateTime, Option<NaiveDateTime>) {
+        let now = self.steadied(now);
+        let end = self.deadline.map(|deadline| now.wall_at(deadline).local());
+        (now.wall_at(self.started).local(), end)
+    }
+
     /// The reading of the clocks that the times of this run are derived from: as it is, but for the wavering between
     /// two readings. The start of a run that was shown once is shown the same until the wall clock moves.
-    pub fn steadied(&self, now: &Moment) -> Moment {
+    fn steadied(&self, now: &Moment) -> Moment {
         let derived = now.wall_at(self.started).utc_ms;
         let off = self.shown_start.utc_ms.saturating_sub(derived);
         let off = if off.unsigned_abs() <= WAVER_MS {

@@ -86,7 +86,9 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(console::file)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(RequestBodyLimitLayer::new(body_bytes))
-        .layer(map_response(shape))
+        .layer(map_response(move |answer: Response| {
+            shape(answer, body_bytes)
+        }))
         .with_state(app)
 }
 
@@ -269,23 +271,20 @@ async fn method_not_allowed(request: Request) -> ApiError {
 
 /// The last word on every answer: refusals of the framework get the shape of ours, and nothing is kept in caches
 /// unless its handler said so.
-async fn shape(mut response: Response) -> Response {
+async fn shape(mut response: Response, body_bytes: usize) -> Response {
     let json = HeaderValue::from_static("application/json");
     let status = response.status();
     let refused = status.is_client_error() || status.is_server_error();
     if refused && response.headers().get(header::CONTENT_TYPE) != Some(&json) {
-        let code = match status {
-            StatusCode::NOT_FOUND => Code::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
-            _ => Code::BadRequest,
+        let other = |code| ApiError::new(code, "the request cannot be understood");
+        let error = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => query::too_large(body_bytes),
+            StatusCode::NOT_FOUND => other(Code::NotFound),
+            StatusCode::METHOD_NOT_ALLOWED => other(Code::MethodNotAllowed),
+            StatusCode::SERVICE_UNAVAILABLE => other(Code::Overloaded),
+            _ => other(Code::BadRequest),
         };
-        let message = match code {
-            Code::TooLarge => query::TOO_LARGE,
-            _ => "the request cannot be understood",
-        };
-        response = ApiError::new(code, message).into_response();
+        response = error.into_response();
     }
     let headers = response.headers_mut();
     headers

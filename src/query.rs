@@ -28,16 +28,20 @@ pub(crate) struct Asked {
     pub by: Option<By>,
 }
 
-/// What a body is told that is larger than the router's limit.
-pub(crate) const TOO_LARGE: &str =
-    "the body is larger than limits.body_bytes; commands need less than 100 bytes";
+/// The answer to a body that is larger than the router's limit.
+pub(crate) fn too_large(body_bytes: usize) -> ApiError {
+    ApiError::new(
+        Code::TooLarge,
+        format!("a body may have {body_bytes} bytes"),
+    )
+}
 
 /// Reads a body, which the router limits, to its end.
 pub(crate) async fn body(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let time = Duration::from_millis(limits.header_timeout_ms);
     match tokio::time::timeout(time, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(cause)) if is_too_large(&cause) => Err(ApiError::new(Code::TooLarge, TOO_LARGE)),
+        Ok(Err(cause)) if is_too_large(&cause) => Err(too_large(limits.body_bytes)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
         Err(_) => Err(ApiError::bad_request("the body took too long to arrive")),
     }

@@ -52,13 +52,13 @@ impl<'a> State<'a> {
         let run = state.run.as_ref();
         let deadline = run.and_then(|run| run.deadline);
         let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
-        let wall = run.map_or(*now, |run| run.steadied(now));
+        let (start, end) = run.map(|run| run.shown_at(now)).unzip();
         Self {
             system: system.as_str(),
             seq: state.seq,
             mode: run.map_or("wait", |run| mode(run.mode)),
-            start: run.map(|run| wall.wall_at(run.started).local()),
-            end: deadline.map(|deadline| wall.wall_at(deadline).local()),
+            start,
+            end: end.flatten(),
             elapsed_ms: run.map(|run| positive(now.ticks.since(run.started))),
             remaining_ms: deadline.map(|deadline| positive(deadline.since(now.ticks))),
             by: run.and_then(|run| by(run.by.as_ref())),
@@ -176,13 +176,12 @@ pub(crate) struct RawFrame {
 impl RawFrame {
     pub(crate) fn new(state: &engine::State, now: &Moment) -> Self {
         let run = state.run.as_ref();
-        let deadline = run.and_then(|run| run.deadline);
-        let wall = run.map_or(*now, |run| run.steadied(now));
+        let (start, end) = run.map(|run| run.shown_at(now)).unzip();
         Self {
             mode: run.map_or("wait_mode", |run| legacy_mode(run.mode)),
             timestamp: now.wall().local(),
-            since: run.map(|run| wall.wall_at(run.started).local()),
-            to: deadline.map(|deadline| wall.wall_at(deadline).local()),
+            since: start,
+            to: end.flatten(),
         }
     }
 }

@@ -11,6 +11,8 @@ mod durable;
 mod fanout;
 mod idle;
 mod process;
+#[path = "../../tests/it/program.rs"]
+mod program;
 mod systems;
 
 use std::time::Instant;

@@ -1,12 +1,13 @@
 //! The gateway under load: the real binary, on a store on the disk of the build folder (a store in memory would have
 //! no fsync), and what the kernel says of it.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use tempfile::TempDir;
+
+use crate::program;
 
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
@@ -20,33 +21,7 @@ pub(crate) fn folder() -> TempDir {
 
 impl Gateway {
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
-        let file = folder.join("acequia.toml");
-        std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acequia"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--store"])
-            .arg(format!("sqlite:{}", folder.join("acequia.db").display()))
-            .arg("--config")
-            .arg(file)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(
-                log.read_line(&mut line).unwrap(),
-                0,
-                "the gateway ended early"
-            );
-            if let Some((_, address)) = line.split_once(" on http://") {
-                break address.split_whitespace().next().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || {
-            log.lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(writeln!(std::io::stderr(), "{line}")))
-        });
+        let (child, address) = program::start(([127, 0, 0, 1], 0).into(), folder, config, &[]);
         Self { address, child }
     }
 

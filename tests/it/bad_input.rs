@@ -316,6 +316,11 @@ async fn a_body_that_is_too_large_is_refused_and_the_connection_of_others_goes_o
             (answer.status.as_u16(), answer.error_code().as_str()),
             (413, "too_large")
         );
+        assert!(
+            answer.text.contains("16384"),
+            "what is allowed: {}",
+            answer.text
+        );
     }
     // In pieces, so that nobody knows the length before.
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();

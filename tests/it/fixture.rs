@@ -1,10 +1,9 @@
 //! A gateway to test: inside this process on a manual clock, or the real program as a process of its own; and the
 //! clients to test it with. Nothing here asserts what a gateway should do.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +24,8 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
+
+use crate::program;
 
 /// Nothing in a test takes this long: who waits longer waits for something that does not come.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(20);
@@ -477,36 +478,7 @@ impl Process {
         config: &str,
         arguments: &[&str],
     ) -> Self {
-        let file: PathBuf = folder.join("acequia.toml");
-        std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acequia"))
-            .args(["serve", "--listen", &listen.to_string(), "--store"])
-            .arg(format!("sqlite:{}", folder.join("acequia.db").display()))
-            .arg("--config")
-            .arg(file)
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(
-                log.read_line(&mut line).unwrap(),
-                0,
-                "the gateway ended early"
-            );
-            if let Some((_, address)) = line.split_once(" on http://") {
-                break address.split_whitespace().next().unwrap().parse().unwrap();
-            }
-        };
-        std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                // The test's own output may be closed.
-                let _ = writeln!(std::io::stderr(), "gateway: {line}");
-            }
-        });
+        let (child, address) = program::start(listen, folder, config, arguments);
         Self {
             address,
             http: Http::new(address),

@@ -13,6 +13,7 @@ mod durability;
 mod fixture;
 mod legacy;
 mod limits;
+mod program;
 mod rooms;
 mod safety;
 mod simulation;

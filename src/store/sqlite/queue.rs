@@ -10,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 /// A bounded queue with a side door for what must not wait.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    pub(super) waiting: Mutex<Waiting<T>>,
+    waiting: Mutex<Waiting<T>>,
     came: Condvar,
     capacity: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Waiting<T> {
+struct Waiting<T> {
     first: VecDeque<T>,
-    pub(super) rest: VecDeque<T>,
+    rest: VecDeque<T>,
     closed: bool,
 }
 
@@ -79,6 +79,14 @@ impl<T> Queue<T> {
                 .wait(waiting)
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
         }
+    }
+
+    /// Takes what matches from those that wait.
+    pub(super) fn take_out(&self, matches: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut waiting = guard(&self.waiting);
+        let (out, rest) = waiting.rest.drain(..).partition::<Vec<T>, _>(matches);
+        waiting.rest = rest.into();
+        out
     }
 
     /// What must not wait is still served; the rest is given up.

@@ -2,7 +2,7 @@
 //!
 //! The only place that changes a state, in the file and in the copy.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
-use super::queue::{Served, guard};
+use super::queue::Served;
 use super::rows;
 use crate::command::SystemId;
 use crate::engine::{Run, State};
@@ -139,8 +139,9 @@ impl Writer {
                 }
             }
         }
-        let taken_out = self.take_out(&forestalled);
-        writes.extend(taken_out);
+        if !forestalled.is_empty() {
+            writes.extend(self.waiting_for(&forestalled));
+        }
         let (valid, stale) = self.split(writes, &forestalled);
         let valid = self.commit(valid);
         let written = Written {
@@ -152,24 +153,15 @@ impl Writer {
         let _ = self.written.blocking_send(written);
     }
 
-    /// Takes what would open these systems out of the queue.
-    fn take_out(&self, systems: &[SystemId]) -> Vec<Write> {
-        if systems.is_empty() {
-            return Vec::new();
-        }
-        let mut waiting = guard(&self.queue.0.waiting);
-        let (out, rest) = waiting.rest.drain(..).partition(|job| match job {
-            Job::Write(write) => systems.contains(&write.committed.system),
-            Job::Forestall(..) | Job::Probe(_) => false,
-        });
-        waiting.rest = rest;
-        drop(waiting);
-        let out: VecDeque<Job> = out;
-        let writes = out.into_iter().filter_map(|job| match job {
+    /// Takes the changes of these systems that wait for a later group out of the queue.
+    fn waiting_for(&self, systems: &[SystemId]) -> impl Iterator<Item = Write> + use<> {
+        let out = self.queue.0.take_out(
+            |job| matches!(job, Job::Write(write) if systems.contains(&write.committed.system)),
+        );
+        out.into_iter().filter_map(|job| match job {
             Job::Write(write) => Some(write),
             Job::Forestall(..) | Job::Probe(_) => None,
-        });
-        writes.collect()
+        })
     }
 
     /// Writes all of them in one transaction. When that fails each is tried alone: one that cannot be written must not
