@@ -23,6 +23,35 @@ pub struct State {
     pub run: Option<Run>,
 }
 
+impl State {
+    /// The state as it is to be shown at `now`.
+    pub fn shown(&self, now: &Moment) -> Shown {
+        Shown {
+            seq: self.seq,
+            run: self.run.as_ref().map(|run| run.shown(now)),
+        }
+    }
+}
+
+/// A state as people and programs see it at one moment: what was derived from the clocks stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub seq: u64,
+    pub run: Option<ShownRun>,
+}
+
+/// A run as it is shown: local wall times, and lengths in milliseconds that need no wall clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownRun {
+    pub mode: Mode,
+    pub start: NaiveDateTime,
+    /// None in manual without a limit.
+    pub end: Option<NaiveDateTime>,
+    pub elapsed_ms: u64,
+    pub remaining_ms: Option<u64>,
+    pub by: Option<By>,
+}
+
 /// How water runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -65,11 +94,17 @@ impl Run {
             .map(|deadline| non_negative(deadline.since(self.started)))
     }
 
-    /// The start and the planned end as they are to be shown at `now`.
-    pub fn shown_at(&self, now: &Moment) -> (NaiveDateTime, Option<NaiveDateTime>) {
-        let now = self.steadied(now);
-        let end = self.deadline.map(|deadline| now.wall_at(deadline).local());
-        (now.wall_at(self.started).local(), end)
+    fn shown(&self, now: &Moment) -> ShownRun {
+        let steadied = self.steadied(now);
+        let end = self.deadline.map(|end| steadied.wall_at(end).local());
+        ShownRun {
+            mode: self.mode,
+            start: steadied.wall_at(self.started).local(),
+            end,
+            elapsed_ms: non_negative(now.ticks.since(self.started)),
+            remaining_ms: self.deadline.map(|end| non_negative(end.since(now.ticks))),
+            by: self.by.clone(),
+        }
     }
 
     /// The reading of the clocks that the times of this run are derived from: as it is, but for the wavering between
@@ -154,6 +189,15 @@ pub enum Reason {
     ManualHasPriority,
     ManualRunning,
     NotRunning,
+}
+
+/// What is answered to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The state after the command.
+    pub shown: Shown,
+    /// Why nothing changed; none when something did.
+    pub unchanged: Option<Reason>,
 }
 
 /// What a command leads to.

@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use crate::command::{Command, SystemId};
 use crate::config::Systems;
-use crate::engine::{self, Change, Decision, Reason, State};
+use crate::engine::{self, Answer, Change, Decision, Reason, State};
 use crate::store::{CommitError, ReadError, Store};
-use crate::time::{Clock, Moment};
+use crate::time::Clock;
 
 /// Systems, store and clock: everything that a command needs. Cheap to clone.
 #[derive(Clone)]
@@ -18,17 +18,6 @@ pub(crate) struct Gateway {
     systems: Arc<Systems>,
     store: Store,
     clock: Arc<dyn Clock>,
-}
-
-/// What a command led to.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The state after the command, durable.
-    pub state: State,
-    /// Why nothing changed; none when something did.
-    pub unchanged: Option<Reason>,
-    /// When the answer was made.
-    pub now: Moment,
 }
 
 /// Why a command was not carried out.
@@ -101,9 +90,8 @@ impl Gateway {
                 }
                 Decision::Unchanged(reason) => {
                     return Ok(Answer {
-                        state,
+                        shown: state.shown(&now),
                         unchanged: Some(reason),
-                        now,
                     });
                 }
                 // Something closed the valve while this command waited. Who did that came later and has the last
@@ -121,9 +109,8 @@ impl Gateway {
             overtaken = !self.commit(system, change).await?;
             if !overtaken {
                 return Ok(Answer {
-                    state,
+                    shown: state.shown(&self.clock.now()),
                     unchanged: None,
-                    now: self.clock.now(),
                 });
             }
         }

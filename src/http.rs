@@ -18,8 +18,9 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::command::{Command, SystemId};
 use crate::config::{Limits, Origins, System};
+use crate::engine::Answer;
 use crate::error::{ApiError, Code};
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::Gateway;
 use crate::origin;
 use crate::query::{self, Asked, Verb};
 use crate::time::Moment;
@@ -124,7 +125,7 @@ fn outcome(system: &System, answer: &Answer) -> Response {
     Json(wire::Outcome {
         changed: answer.unchanged.is_none(),
         reason: answer.unchanged.map(wire::reason),
-        state: wire::State::new(&system.id, &answer.state, &answer.now),
+        state: wire::State::new(&system.id, &answer.shown),
     })
     .into_response()
 }
@@ -218,7 +219,8 @@ async fn listed(app: &App, from: usize) -> Result<String, ApiError> {
     for (i, system) in all.skip(from).take(LISTED_AT_A_TIME).enumerate() {
         let state = app.gateway.store().load(&system.id).await?;
         let now = app.gateway.clock().now();
-        let json = serde_json::to_string(&wire::System::new(system, &state, &now));
+        let shown = state.shown(&now);
+        let json = serde_json::to_string(&wire::System::new(system, &shown, &now));
         if i > 0 {
             text.push(',');
         }
@@ -234,7 +236,8 @@ async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Respon
     let system = app.system(&id)?;
     let state = app.gateway.store().load(&system.id).await?;
     let now = app.gateway.clock().now();
-    Ok(Json(wire::System::new(system, &state, &now)).into_response())
+    let shown = state.shown(&now);
+    Ok(Json(wire::System::new(system, &shown, &now)).into_response())
 }
 
 async fn history(

@@ -135,8 +135,8 @@ impl Rooms {
     }
 
     async fn tell_state(&self, system: &SystemId, state: &State) {
-        let now = self.gateway.clock().now();
-        self.emit(system, "state", &wire::State::new(system, state, &now))
+        let shown = state.shown(&self.gateway.clock().now());
+        self.emit(system, "state", &wire::State::new(system, &shown))
             .await;
         self.members.note_shown(system, state.seq);
     }
@@ -167,7 +167,8 @@ impl Rooms {
             return;
         };
         let now = self.gateway.clock().now();
-        let snapshot = wire::System::new(configured, &state, &now);
+        let shown = state.shown(&now);
+        let snapshot = wire::System::new(configured, &shown, &now);
         // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
         if self.members.admit(&socket, &system) {
             self.members.note_shown(&system, state.seq);

@@ -20,13 +20,13 @@ pub(crate) struct System<'a> {
 }
 
 impl<'a> System<'a> {
-    pub(crate) fn new(system: &'a config::System, state: &'a engine::State, now: &Moment) -> Self {
+    pub(crate) fn new(system: &'a config::System, shown: &'a engine::Shown, now: &Moment) -> Self {
         Self {
             id: system.id.as_str(),
             name: &system.name,
             timer_seconds: system.timer_seconds,
-            state: State::new(&system.id, state, now),
-            clock: Clock::new(&system.id, state.seq, now.wall()),
+            state: State::new(&system.id, shown),
+            clock: Clock::new(&system.id, shown.seq, now.wall()),
         }
     }
 }
@@ -47,20 +47,16 @@ pub(crate) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    /// The state as it is to be shown at `now`: starts and ends are derived from this reading of the clocks.
-    pub(crate) fn new(system: &'a SystemId, state: &'a engine::State, now: &Moment) -> Self {
-        let run = state.run.as_ref();
-        let deadline = run.and_then(|run| run.deadline);
-        let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
-        let (start, end) = run.map(|run| run.shown_at(now)).unzip();
+    pub(crate) fn new(system: &'a SystemId, shown: &'a engine::Shown) -> Self {
+        let run = shown.run.as_ref();
         Self {
             system: system.as_str(),
-            seq: state.seq,
+            seq: shown.seq,
             mode: run.map_or("wait", |run| mode(run.mode)),
-            start,
-            end: end.flatten(),
-            elapsed_ms: run.map(|run| positive(now.ticks.since(run.started))),
-            remaining_ms: deadline.map(|deadline| positive(deadline.since(now.ticks))),
+            start: run.map(|run| run.start),
+            end: run.and_then(|run| run.end),
+            elapsed_ms: run.map(|run| run.elapsed_ms),
+            remaining_ms: run.and_then(|run| run.remaining_ms),
             by: run.and_then(|run| by(run.by.as_ref())),
         }
     }
@@ -175,13 +171,13 @@ pub(crate) struct RawFrame {
 
 impl RawFrame {
     pub(crate) fn new(state: &engine::State, now: &Moment) -> Self {
-        let run = state.run.as_ref();
-        let (start, end) = run.map(|run| run.shown_at(now)).unzip();
+        let run = state.shown(now).run;
+        let run = run.as_ref();
         Self {
             mode: run.map_or("wait_mode", |run| legacy_mode(run.mode)),
             timestamp: now.wall().local(),
-            since: start,
-            to: end.flatten(),
+            since: run.map(|run| run.start),
+            to: run.and_then(|run| run.end),
         }
     }
 }
