@@ -105,6 +105,66 @@ pub enum Command {
     Stop { by: Option<By> },
 }
 
+/// A key that names one request, so that it can be sent again without a second effect: the header `Idempotency-Key`
+/// (draft-ietf-httpapi-idempotency-key-header).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(Arc<str>);
+
+/// The text is not an [`IdempotencyKey`].
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "'Idempotency-Key' is 1 to 128 printable ASCII characters, in double quotes or without any, as in \"8e03978e-40d5-43dd-bc93-6894a57f9324\""
+)]
+pub struct InvalidKey;
+
+impl IdempotencyKey {
+    pub const MAX_LEN: usize = 128;
+
+    /// Reads the value of the header: a string of RFC 8941, or the bare text that many clients send.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] says what is allowed.
+    pub fn parse(value: &[u8]) -> Result<Self, InvalidKey> {
+        let text = std::str::from_utf8(value).map_err(|_| InvalidKey)?.trim();
+        let key = match text.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted.strip_suffix('"').ok_or(InvalidKey)?)?,
+            None if text.contains('"') => return Err(InvalidKey),
+            None => text.to_owned(),
+        };
+        let printable = key.bytes().all(|b| matches!(b, b' '..=b'~'));
+        let valid = printable && (1..=Self::MAX_LEN).contains(&key.len());
+        valid.then(|| Self(key.into())).ok_or(InvalidKey)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What stands between the quotes, without the backslashes that protect quotes and backslashes.
+fn unquoted(text: &str) -> Result<String, InvalidKey> {
+    let mut key = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        key.push(match (c, c == '\\') {
+            ('"', _) => return Err(InvalidKey),
+            (_, true) => chars
+                .next()
+                .filter(|c| matches!(c, '"' | '\\'))
+                .ok_or(InvalidKey)?,
+            (c, false) => c,
+        });
+    }
+    Ok(key)
+}
+
+/// A request that can be sent again: its key, and what it asks, so that the key cannot be used for something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub key: IdempotencyKey,
+    pub asks: Arc<str>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +202,33 @@ mod tests {
         for bad in ["a\nb", "\u{7}", "a\u{202e}b", &"x".repeat(65)] {
             assert_eq!(By::parse(bad), Err(InvalidBy), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_a_quoted_or_a_bare_text() {
+        for (value, key) in [
+            (r#""8e03978e""#, "8e03978e"),
+            ("8e03978e", "8e03978e"),
+            (r#""a\"b\\c""#, r#"a"b\c"#),
+            (&"k".repeat(128), &"k".repeat(128)),
+        ] {
+            let parsed = IdempotencyKey::parse(value.as_bytes());
+            assert_eq!(parsed.as_ref().map(|key| key.as_str()), Ok(key));
+        }
+        for bad in [
+            "",
+            "\"\"",
+            "\"a",
+            "a\"",
+            "\"a\"b\"",
+            "é",
+            r#""a\n""#,
+            r#""a\""#,
+            &"k".repeat(129),
+        ] {
+            let parsed = IdempotencyKey::parse(bad.as_bytes());
+            assert_eq!(parsed, Err(InvalidKey), "{bad:?}");
+        }
+        assert_eq!(IdempotencyKey::parse(b"\xff"), Err(InvalidKey));
     }
 }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::command::{InvalidBy, InvalidSystemId, SystemId};
+use crate::command::{InvalidBy, InvalidKey, InvalidSystemId, SystemId};
 use crate::gateway::SubmitError;
 use crate::store::ReadError;
 use crate::wire;
@@ -28,11 +28,13 @@ pub enum Code {
     TooManyJoins,
     StoreUnavailable,
     Overloaded,
+    InvalidIdempotencyKey,
+    IdempotencyKeyReused,
 }
 
 impl Code {
     /// Every code, for the documentation and the test that compares the two.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::InvalidSeconds,
         Self::InvalidLimit,
@@ -45,6 +47,8 @@ impl Code {
         Self::TooManyJoins,
         Self::StoreUnavailable,
         Self::Overloaded,
+        Self::InvalidIdempotencyKey,
+        Self::IdempotencyKeyReused,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -61,6 +65,8 @@ impl Code {
             Self::TooManyJoins => "too_many_joins",
             Self::StoreUnavailable => "store_unavailable",
             Self::Overloaded => "overloaded",
+            Self::InvalidIdempotencyKey => "invalid_idempotency_key",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
         }
     }
 
@@ -70,7 +76,9 @@ impl Code {
             | Self::InvalidSeconds
             | Self::InvalidLimit
             | Self::InvalidSystemId
+            | Self::InvalidIdempotencyKey
             | Self::TooManyJoins => StatusCode::BAD_REQUEST,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::UnknownSystem | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -133,9 +141,20 @@ impl From<InvalidBy> for ApiError {
     }
 }
 
+impl From<InvalidKey> for ApiError {
+    fn from(allowed: InvalidKey) -> Self {
+        Self::new(Code::InvalidIdempotencyKey, allowed.to_string())
+    }
+}
+
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
+            SubmitError::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "this Idempotency-Key was used for another request within 24 h; a new request needs a new key \
+                 (a stop was carried out all the same)",
+            ),
             SubmitError::Overloaded => Self::overloaded(),
             SubmitError::Unavailable => Self::new(
                 Code::StoreUnavailable,

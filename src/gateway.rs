@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::command::{Command, SystemId};
+use crate::command::{Command, Request, SystemId};
 use crate::config::Systems;
-use crate::engine::{self, Answer, Change, Decision, Reason, State};
+use crate::engine::{self, Answer, Decision, Reason, State};
+use crate::store::receipt::Receipt;
 use crate::store::{CommitError, ReadError, Store};
-use crate::time::Clock;
+use crate::time::{Clock, Moment};
 
 /// Systems, store and clock: everything that a command needs. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub(crate) enum SubmitError {
     Overloaded,
     #[error("the store does not answer")]
     Unavailable,
+    #[error("the key of the request was used for another one")]
+    KeyReused,
 }
 
 impl From<ReadError> for SubmitError {
@@ -34,6 +37,17 @@ impl From<ReadError> for SubmitError {
         match error {
             ReadError::Overloaded => Self::Overloaded,
             ReadError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<CommitError> for SubmitError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::KeyReused => Self::KeyReused,
+            // Whoever is overtaken tries again, or gives up.
+            CommitError::Stale | CommitError::Overloaded => Self::Overloaded,
+            CommitError::Unavailable => Self::Unavailable,
         }
     }
 }
@@ -61,12 +75,16 @@ impl Gateway {
 
     /// Carries out a command. When it returns without an error, the state in the answer is durable and on the feed.
     ///
+    /// A command whose request has a key is carried out once: when it comes again, it gets the answer that it got, and
+    /// has no second effect; a stop stops all the same.
+    ///
     /// # Errors
     /// [`SubmitError`].
     pub(crate) async fn submit(
         &self,
         system: &SystemId,
         command: &Command,
+        request: Option<&Request>,
     ) -> Result<Answer, SubmitError> {
         let stops = matches!(command, Command::Stop { .. });
         let (mut overtaken, mut alone) = (false, false);
@@ -77,10 +95,11 @@ impl Gateway {
             // not be shown anew.
             let demanded = engine::settle(&state, &now).filter(|change| !stops || change.closes());
             if let Some(change) = demanded {
-                self.commit(system, change).await?;
+                ignore_stale(self.store.commit(system, change).await)?;
                 continue;
             }
-            let change = match engine::decide(&state, command, &now) {
+            let decision = engine::decide(&state, command, &now);
+            let (change, unchanged) = match decision {
                 // An opening may be in the commit in hand, or wait for the next one: who asked for it may have given
                 // up, and relies on this stop.
                 Decision::Unchanged(Reason::NotRunning) if !alone => {
@@ -88,12 +107,7 @@ impl Gateway {
                     alone = true;
                     continue;
                 }
-                Decision::Unchanged(reason) => {
-                    return Ok(Answer {
-                        shown: state.shown(&now),
-                        unchanged: Some(reason),
-                    });
-                }
+                Decision::Unchanged(reason) => (None, Some(reason)),
                 // Something closed the valve while this command waited. Who did that came later and has the last
                 // word; a person who wants water after all can ask again.
                 Decision::Change(change)
@@ -101,17 +115,43 @@ impl Gateway {
                 {
                     return Err(SubmitError::Overloaded);
                 }
-                Decision::Change(change) => change,
+                Decision::Change(change) => (Some(change), None),
             };
-            let state = change.state.clone();
-            // This ends: without a stop a system can change twice at the most (to a timer, to manual), and after
-            // one an opening gives up and another stop has nothing left to do.
-            overtaken = !self.commit(system, change).await?;
-            if !overtaken {
-                return Ok(Answer {
-                    shown: state.shown(&self.clock.now()),
-                    unchanged: None,
-                });
+            let state = change.as_ref().map_or(state, |change| change.state.clone());
+            let answer = |now: &Moment| Answer {
+                shown: state.shown(now),
+                unchanged,
+            };
+            let committed = match (request, change) {
+                (None, None) => return Ok(answer(&now)),
+                (None, Some(change)) => self.store.commit(system, change).await.map(|()| None),
+                (Some(request), change) => {
+                    let receipt = Receipt {
+                        request: request.clone(),
+                        boot: now.boot,
+                        ticks: now.ticks,
+                        answer: answer(&now),
+                    };
+                    let committed = self
+                        .store
+                        .commit_once(system, change, receipt.clone())
+                        .await;
+                    committed.map(|before| Some(before.unwrap_or(receipt.answer)))
+                }
+            };
+            match committed {
+                Ok(None) => return Ok(answer(&self.clock.now())),
+                Ok(Some(kept)) => return Ok(kept),
+                // This ends: without a stop a system can change twice at the most (to a timer, to manual), and after
+                // one an opening gives up and another stop has nothing left to do.
+                Err(CommitError::Stale) => overtaken = true,
+                // That nothing runs is true whether it can be written or not.
+                Err(CommitError::Unavailable | CommitError::Overloaded)
+                    if unchanged == Some(Reason::NotRunning) =>
+                {
+                    return Ok(answer(&now));
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -124,19 +164,17 @@ impl Gateway {
         loop {
             let state = self.store.load(system).await?;
             match engine::settle(&state, &self.clock.now()) {
-                Some(change) => self.commit(system, change).await?,
+                Some(change) => ignore_stale(self.store.commit(system, change).await)?,
                 None => return Ok(state),
-            };
+            }
         }
     }
+}
 
-    /// False when something overtook the change.
-    async fn commit(&self, system: &SystemId, change: Change) -> Result<bool, SubmitError> {
-        match self.store.commit(system, change).await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Stale) => Ok(false),
-            Err(CommitError::Overloaded) => Err(SubmitError::Overloaded),
-            Err(CommitError::Unavailable) => Err(SubmitError::Unavailable),
-        }
+/// Something that overtook a change is no failure: the state is looked at again.
+fn ignore_stale(committed: Result<(), CommitError>) -> Result<(), SubmitError> {
+    match committed {
+        Ok(()) | Err(CommitError::Stale) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -154,7 +154,9 @@ impl App {
         refuse_prefetch(&request)?;
         let (parts, body) = request.into_parts();
         let body: Bytes = query::body(body, &self.limits).await?;
-        let Asked { seconds, by } = query::asked(verb, parts.uri.query(), &body, self.max_timer)?;
+        let asked = query::asked(verb, parts.uri.query(), &body, self.max_timer)?;
+        let request = query::request(&parts.headers, verb, &system.id, &asked)?;
+        let Asked { seconds, by } = asked;
         let command = match verb {
             Verb::Manual => Command::Manual {
                 limit_s: system.manual_limit,
@@ -166,7 +168,8 @@ impl App {
             },
             Verb::Stop => Command::Stop { by },
         };
-        Ok(self.gateway.submit(&system.id, &command).await?)
+        let answer = self.gateway.submit(&system.id, &command, request.as_ref());
+        Ok(answer.await?)
     }
 }
 
@@ -259,9 +262,10 @@ async fn history(
     Ok(Json(rows).into_response())
 }
 
-async fn ready(State(app): State<App>) -> Result<Json<wire::Health>, ApiError> {
-    app.gateway.store().ping().await?;
-    Ok(Json(wire::Health::READY))
+async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
+    let store = app.gateway.store();
+    store.ping().await?;
+    Ok(Json(wire::Ready::new(store.quarantined())).into_response())
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -6,10 +6,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError};
 use serde_json::{Map, Value};
 
-use crate::command::By;
+use crate::command::{By, IdempotencyKey, Request, SystemId};
 use crate::config::Limits;
 use crate::error::{ApiError, Code};
 
@@ -87,6 +88,33 @@ pub(crate) fn asked(
         Some(_) => return Err(ApiError::bad_request("'by' must be a text")),
     };
     Ok(Asked { seconds, by })
+}
+
+/// Reads the header `Idempotency-Key`, where there is one, and names what the request asks.
+pub(crate) fn request(
+    headers: &HeaderMap,
+    verb: Verb,
+    system: &SystemId,
+    asked: &Asked,
+) -> Result<Option<Request>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let key = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(key), None) => IdempotencyKey::parse(key.as_bytes())?,
+        (Some(_), Some(_)) => {
+            let message = "'Idempotency-Key' is given twice; once is allowed";
+            return Err(ApiError::new(Code::InvalidIdempotencyKey, message));
+        }
+    };
+    let verb = match verb {
+        Verb::Manual => "manual",
+        Verb::Timer => "timer",
+        Verb::Stop => "stop",
+    };
+    let seconds = asked.seconds.map_or("-".into(), |s| s.to_string());
+    let by = asked.by.as_ref().map_or("", By::as_str);
+    let asks = format!("{verb} {system} {seconds} {by}").into();
+    Ok(Some(Request { key, asks }))
 }
 
 fn object(verb: Verb, body: &[u8]) -> Result<Map<String, Value>, ApiError> {

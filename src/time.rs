@@ -40,6 +40,9 @@ impl Ticks {
 pub struct BootId(pub u128);
 
 impl BootId {
+    /// No boot at all: what claims to be of it goes on in none.
+    pub const NONE: Self = Self(0);
+
     /// Reads a UUID as Linux prints it, with or without dashes.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.trim().chars().filter(|c| *c != '-').collect();

@@ -146,7 +146,7 @@ pub(crate) struct ErrorBody<'a> {
     pub message: &'a str,
 }
 
-/// `GET /healthz` and `GET /readyz`, when all is well.
+/// `GET /healthz`, when all is well.
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
     status: &'static str,
@@ -154,7 +154,24 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) const SERVING: Self = Self { status: "serving" };
-    pub(crate) const READY: Self = Self { status: "ready" };
+}
+
+/// `GET /readyz`, when all is well.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ready<'a> {
+    status: &'static str,
+    /// The name under which a damaged store was put aside at the start.
+    quarantined: Option<&'a str>,
+}
+
+impl<'a> Ready<'a> {
+    pub(crate) const fn new(quarantined: Option<&'a str>) -> Self {
+        let status = "ready";
+        Self {
+            status,
+            quarantined,
+        }
+    }
 }
 
 /// A frame of the raw feed, with the names of the original.

@@ -4,6 +4,7 @@
 //! [`Store::changes`] in one step, in this order: durable, then readable through `load`, then on the feed, then
 //! answered. It never decides what a change is.
 
+pub mod receipt;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -13,8 +14,9 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use crate::command::SystemId;
-use crate::engine::{Action, Change, State};
+use crate::engine::{Action, Answer, Change, State};
 
+use receipt::Receipt;
 pub use sqlite::Sqlite;
 
 /// Actions kept per system; older ones are forgotten.
@@ -49,6 +51,8 @@ pub struct OpenError(String);
 pub enum CommitError {
     #[error("the system has changed meanwhile")]
     Stale,
+    #[error("the key of the request was used for another one")]
+    KeyReused,
     #[error("too many changes wait to be written")]
     Overloaded,
     #[error("the store cannot write")]
@@ -112,11 +116,38 @@ impl Store {
     /// Writes a change if its system still has the `seq` that it expects. When it returns without an error the change
     /// is durable and on the feed. A change that opens a valve is given up with its caller; one that closes is not.
     ///
+    /// What closes a valve does not depend on the disk: when it cannot be written it is applied and shown all the same,
+    /// and written as soon as it can be. Until then nothing that opens is accepted, and a restart ends every run.
+    ///
     /// # Errors
     /// [`CommitError`]; nothing was written, but for `Unavailable`, after which the disk may hold what it did not confirm.
     pub async fn commit(&self, system: &SystemId, change: Change) -> Result<(), CommitError> {
         match self {
             Self::Sqlite(store) => store.commit(system.clone(), change).await,
+        }
+    }
+
+    /// Writes a change, if there is one, together with the answer that is kept under the key of its request, as
+    /// [`Store::commit`] does. When the request was answered before, that answer is returned instead and nothing is
+    /// written; but what closes a valve closes it whatever its key says.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn commit_once(
+        &self,
+        system: &SystemId,
+        change: Option<Change>,
+        receipt: Receipt,
+    ) -> Result<Option<Answer>, CommitError> {
+        match self {
+            Self::Sqlite(store) => store.commit_once(system.clone(), change, receipt).await,
+        }
+    }
+
+    /// The name under which a damaged store was put aside when this one was opened in its place.
+    pub fn quarantined(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(store) => store.quarantined(),
         }
     }
 

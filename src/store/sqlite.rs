@@ -3,8 +3,8 @@
 //! States live in memory as well, as a copy of what is durable: the writer is the only one that changes either.
 //! Changes that wait at the same moment share one transaction and so one fsync (group commit).
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs::TryLockError;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -14,16 +14,30 @@ use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::receipt::Receipt;
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
 use crate::command::SystemId;
-use crate::engine::{Action, Change, State};
+use crate::engine::{Action, Answer, Change, State};
 
+mod fault;
+mod herald;
+mod lock;
+mod quarantine;
 mod queue;
+mod receipts;
 mod rows;
+mod unwritten;
+mod values;
+mod write;
 mod writer;
 
+use herald::herald;
+use lock::Lock;
 use queue::{Full, Queue, Served, guard};
-use writer::{Copied, Job, Write, Writer, herald};
+use rows::RowsError;
+use unwritten::Unwritten;
+use write::Write;
+use writer::{Copied, Job, Writer};
 
 /// Openings that may wait to be written; one more is refused as overloaded. At a typical 1 ms for a group this is
 /// less than a second of work.
@@ -44,6 +58,10 @@ struct Shared {
     threads: Mutex<Option<Threads>>,
     /// The last group could not be written.
     cannot_write: Arc<AtomicBool>,
+    /// What was applied although it could not be written.
+    unwritten: Arc<Unwritten>,
+    /// The name under which a damaged file was put aside.
+    quarantined: Option<String>,
     /// Cancelled when a thread or the herald ends.
     ended: CancellationToken,
 }
@@ -71,13 +89,23 @@ impl Sqlite {
         let fail = |what: &str, cause: &dyn std::fmt::Display| {
             OpenError(format!("the store {} {what}: {cause}", path.display()))
         };
-        let lock = lock(path).map_err(|e| match e {
+        let mut lock = Lock::take(path).map_err(|e| match e {
             TryLockError::WouldBlock => fail("is in use by another process", &"one may use it"),
             TryLockError::Error(e) => fail("cannot be opened", &e),
         })?;
-        let writer = rows::open(path).map_err(|e| fail("cannot be opened", &e))?;
+        let Opened {
+            mut writer,
+            states,
+            quarantined,
+        } = open(path, &lock).map_err(|e| fail("cannot be opened", &e))?;
+        if lock.doubts() {
+            tracing::error!(
+                "what was answered last could not be written before the gateway ended: every run counts as interrupted"
+            );
+            rows::distrust_runs(&mut writer, &states).map_err(|e| fail("cannot be written", &e))?;
+        }
+        lock.set_doubt(false);
         let reader = rows::open_to_read(path).map_err(|e| fail("cannot be opened", &e))?;
-        let states = rows::states(&writer).map_err(|e| fail("cannot be read", &e))?;
 
         let shared = Shared {
             states: Arc::new(states),
@@ -86,6 +114,8 @@ impl Sqlite {
             reads: Arc::new(Queue::new(READS_WAITING)),
             threads: Mutex::default(),
             cannot_write: Arc::default(),
+            unwritten: Arc::default(),
+            quarantined,
             ended: CancellationToken::new(),
         };
         let (written, herald) = herald(shared.feed.clone(), shared.ended.clone().drop_guard());
@@ -94,8 +124,9 @@ impl Sqlite {
             states: Arc::clone(&shared.states),
             written,
             cannot_write: Arc::clone(&shared.cannot_write),
+            unwritten: Arc::clone(&shared.unwritten),
             queue: Served(Arc::clone(&shared.writes), shared.ended.clone()),
-            _lock: lock,
+            lock,
         };
         let reads = Served(Arc::clone(&shared.reads), shared.ended.clone());
         let threads = Threads {
@@ -125,16 +156,36 @@ impl Sqlite {
             .collect()
     }
 
+    pub(super) fn quarantined(&self) -> Option<&str> {
+        self.0.quarantined.as_deref()
+    }
+
     pub(super) async fn commit(&self, system: SystemId, change: Change) -> Result<(), CommitError> {
+        self.write(system, Some(change), None).await.map(|_| ())
+    }
+
+    pub(super) async fn commit_once(
+        &self,
+        system: SystemId,
+        change: Option<Change>,
+        receipt: Receipt,
+    ) -> Result<Option<Answer>, CommitError> {
+        self.write(system, change, Some(receipt)).await
+    }
+
+    async fn write(
+        &self,
+        system: SystemId,
+        change: Option<Change>,
+        receipt: Option<Receipt>,
+    ) -> Result<Option<Answer>, CommitError> {
         let (reply, answer) = oneshot::channel();
-        let closes = change.closes();
-        let committed = Arc::new(Committed { system, change });
-        let write = Job::Write(Write { committed, reply });
-        if closes {
+        let write = Write::new(system, change, receipt, reply);
+        if write.closes() {
             // Never refused: each one belongs to a connection or to a running system, and both are bounded.
-            self.0.writes.push_first(write);
+            self.0.writes.push_first(Job::Write(write));
         } else {
-            let pushed = self.0.writes.push(write);
+            let pushed = self.0.writes.push(Job::Write(write));
             pushed.map_err(|Full| CommitError::Overloaded)?;
         }
         answer.await.unwrap_or(Err(CommitError::Unavailable))
@@ -146,17 +197,17 @@ impl Sqlite {
         limit: u32,
         before: Option<u64>,
     ) -> Result<Vec<Action>, ReadError> {
+        // Before the rows are read: what is written meanwhile is among those, then.
+        let unwritten = self.0.unwritten.actions(&system, before);
         let (reply, answer) = oneshot::channel();
-        self.read(
-            Read::History {
-                system,
-                limit,
-                before,
-                reply,
-            },
-            answer,
-        )
-        .await
+        let read = Read::History {
+            system,
+            limit,
+            before,
+            reply,
+        };
+        let rows = self.read(read, answer).await?;
+        Ok(unwritten::newest(unwritten, rows, limit))
     }
 
     pub(super) async fn forestall(&self, system: SystemId) {
@@ -237,19 +288,41 @@ impl Drop for Shared {
     }
 }
 
-/// Two gateways on one file would each believe their own copy of the states. The lock is beside the database and not
-/// on it, because SQLite's own locks are lost when any handle to the same file is closed.
-fn lock(path: &Path) -> Result<File, TryLockError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(PathBuf::from(name))
-        .map_err(TryLockError::Error)?;
-    file.try_lock()?;
-    Ok(file)
+/// A database that can be used.
+struct Opened {
+    writer: Connection,
+    states: DashMap<SystemId, Copied>,
+    quarantined: Option<String>,
+}
+
+/// Opens the database; a damaged one is put aside, and a new one takes its place, where everything waits.
+fn open(path: &Path, lock: &Lock) -> Result<Opened, RowsError> {
+    // SQLite takes an empty file for a new one.
+    let emptied = lock.was_used() && std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    let opened = if emptied {
+        Err(RowsError::Damaged("it is empty".into()))
+    } else {
+        rows::open(path)
+    };
+    let (opened, quarantined) = match opened {
+        Err(RowsError::Damaged(cause)) => {
+            let name = quarantine::put_aside(path)
+                .map_err(|e| RowsError::Damaged(format!("{cause}; it cannot be put aside: {e}")))?;
+            tracing::error!(
+                cause,
+                "THE STORE IS DAMAGED. It was put aside as {name}. A new one takes its place: its history is empty, \
+                 and every system is in wait. Look at the valves"
+            );
+            (rows::open(path)?, Some(name))
+        }
+        opened => (opened?, None),
+    };
+    let (writer, states) = opened;
+    Ok(Opened {
+        writer,
+        states,
+        quarantined,
+    })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
@@ -262,7 +335,7 @@ fn read(connection: &Connection, queue: &Served<Read>) {
         tracing::error!(%cause, "the store cannot be read");
         ReadError::Unavailable
     };
-    while let Some(reads) = queue.0.pop(1) {
+    while let Some(reads) = queue.0.pop(1, None) {
         for read in reads {
             // A reader that went away needs no answer.
             match read {

@@ -2,9 +2,9 @@
 //!
 //! The disk is slow, or fails, because the test holds the lock of the database.
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
-use crate::fixture::{Answer, Gateway};
+use crate::fixture::{Answer, Gateway, SYSTEMS, Setup};
 
 /// Sends a command and lets it get as far as it gets while the store is locked.
 async fn on_its_way(gateway: &Gateway, path: &'static str) -> tokio::task::JoinHandle<Answer> {
@@ -127,4 +127,89 @@ async fn while_nothing_can_be_written_commands_are_refused_and_reads_go_on_and_a
     );
     assert_eq!(gateway.http.get("/readyz").await.status, StatusCode::OK);
     gateway.http.change("/systems/north/manual").await;
+}
+
+/// Waits until the store has been written again.
+async fn ready(gateway: &Gateway) {
+    let healed = async {
+        while gateway.http.get("/readyz").await.status != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::fixture::WATCHDOG, healed)
+        .await
+        .expect("it heals");
+}
+
+#[tokio::test]
+async fn a_stop_is_carried_out_and_shown_while_nothing_can_be_written_and_written_later() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/north/manual?by=first").await;
+    let mut socket = gateway.join("north").await;
+    let lock = gateway.lock_store();
+    let key = [("Idempotency-Key", "k")];
+    let stop = "/systems/north/stop?by=second";
+    let stopped = gateway.http.send(Method::POST, stop, &key, "").await;
+    let outcome = stopped.json();
+    assert_eq!(
+        (&outcome["changed"], &outcome["state"]["mode"]),
+        (&true.into(), &"wait".into())
+    );
+    assert_eq!(socket.expect("state").await["seq"], 2);
+    let action = socket.expect("action").await;
+    assert_eq!(action["outcome"], "stopped");
+    assert_eq!(
+        gateway.http.history("north").await,
+        std::slice::from_ref(&action)
+    );
+    let again = gateway.http.send(Method::POST, stop, &key, "").await;
+    assert_eq!(again.text, stopped.text, "its key is known already");
+    let idle = gateway.http.post("/systems/north/stop").await.json();
+    assert_eq!(idle["reason"], "not_running");
+    let unready = gateway.http.get("/readyz").await;
+    assert_eq!(unready.error_code(), "store_unavailable");
+    let opening = gateway.http.post("/systems/north/manual").await;
+    assert_eq!(opening.error_code(), "store_unavailable");
+    drop(lock);
+    ready(&gateway).await;
+
+    let folder = gateway.stop().await;
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    assert_eq!(gateway.http.state("north").await["seq"], 2);
+    assert_eq!(gateway.http.history("north").await, [action]);
+    let again = gateway.http.send(Method::POST, stop, &key, "").await;
+    assert_eq!(again.text, stopped.text, "and still after a restart");
+}
+
+#[tokio::test]
+async fn after_a_restart_with_a_stop_that_was_never_written_no_water_runs_at_all() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/north/manual").await;
+    gateway.http.change("/systems/south/manual").await;
+    let lock = gateway.lock_store();
+    let stopped = gateway.http.change("/systems/north/stop").await;
+    assert_eq!(stopped["seq"], 2);
+    let folder = gateway.stop().await;
+    drop(lock);
+
+    // The same boot of the machine: otherwise both would go on.
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    for system in ["north", "south"] {
+        let state = gateway.http.state(system).await;
+        assert_eq!(state["mode"], "wait");
+        assert_eq!(state["seq"], 3, "no number is used twice");
+        let row = &gateway.http.history(system).await[0];
+        assert_eq!(
+            (&row["outcome"], &row["end"]),
+            (&"interrupted".into(), &serde_json::Value::Null)
+        );
+    }
+    gateway.http.change("/systems/south/manual").await;
+    let folder = gateway.stop().await;
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    assert_eq!(
+        gateway.http.state("south").await["mode"],
+        "manual",
+        "the doubt ends with the restart"
+    );
 }

@@ -3,22 +3,23 @@
 
 use std::path::Path;
 
-use acequia::command::{By, Command, SystemId};
-use acequia::engine::{Change, Decision, Outcome, State, decide, settle};
+use acequia::command::{By, Command, IdempotencyKey, Request, SystemId};
+use acequia::engine::{Answer, Change, Decision, Outcome, Reason, State, decide, settle};
+use acequia::store::receipt::Receipt;
 use acequia::store::{CommitError, HISTORY_KEPT, Store, StoreUrl};
 use acequia::time::{BootId, Moment, Ticks, Zone};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-fn open(folder: &Path) -> Store {
+pub(crate) fn open(folder: &Path) -> Store {
     Store::open(&StoreUrl::Sqlite(folder.join("acequia.db"))).unwrap()
 }
 
-fn id(name: &str) -> SystemId {
+pub(crate) fn id(name: &str) -> SystemId {
     SystemId::parse(name).unwrap()
 }
 
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     Moment {
         utc_ms: 1_795_425_240_250,
         ticks: Ticks::from_millis(3_600_000),
@@ -35,20 +36,20 @@ fn change(state: &State, command: &Command) -> Change {
     }
 }
 
-fn timer(seconds: u32) -> Command {
+pub(crate) fn timer(seconds: u32) -> Command {
     let by = By::parse("größe ✓").unwrap();
     Command::Timer { seconds, by }
 }
 
-fn manual() -> Command {
+pub(crate) fn manual() -> Command {
     let (limit_s, by) = (None, None);
     Command::Manual { limit_s, by }
 }
 
-const STOP: Command = Command::Stop { by: None };
+pub(crate) const STOP: Command = Command::Stop { by: None };
 
 /// Commits what a command makes of the state that the store holds.
-async fn carry_out(store: &Store, system: &SystemId, command: &Command) -> Change {
+pub(crate) async fn carry_out(store: &Store, system: &SystemId, command: &Command) -> Change {
     let change = change(&store.load(system).await.unwrap(), command);
     store.commit(system, change.clone()).await.unwrap();
     change
@@ -184,6 +185,57 @@ async fn an_interrupted_run_is_remembered_without_an_end(store: &Store) {
     assert_eq!(history, [change.action.unwrap()]);
 }
 
+/// A receipt for what a command makes of a state, as the gateway would write it.
+fn receipt(key: &str, asks: &str, state: &State, unchanged: Option<Reason>) -> Receipt {
+    let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
+    let asks = asks.into();
+    Receipt {
+        request: Request { key, asks },
+        boot: now().boot,
+        ticks: now().ticks,
+        answer: Answer {
+            shown: state.shown(&now()),
+            unchanged,
+        },
+    }
+}
+
+async fn a_request_with_a_key_is_carried_out_once_and_answered_the_same(store: &Store) {
+    let system = id("retried");
+    let idle = store.load(&system).await.unwrap();
+    let opening = change(&idle, &timer(60));
+    let first = receipt("k", "timer", &opening.state, None);
+    let commit = |change: Option<Change>, receipt: &Receipt| {
+        store.commit_once(&system, change, receipt.clone())
+    };
+    assert_eq!(commit(Some(opening.clone()), &first).await, Ok(None));
+    let kept = Ok(Some(first.answer.clone()));
+    assert_eq!(commit(Some(opening.clone()), &first).await, kept);
+    let second = receipt("k", "timer", &opening.state, Some(Reason::TimerRunning));
+    assert_eq!(commit(None, &second).await, kept);
+    let other = receipt("k", "manual", &opening.state, None);
+    let reused = commit(Some(change(&opening.state, &manual())), &other).await;
+    assert_eq!(reused, Err(CommitError::KeyReused));
+    assert_eq!(store.load(&system).await, Ok(opening.state.clone()));
+
+    let closing = change(&opening.state, &STOP);
+    assert_eq!(commit(Some(closing.clone()), &first).await, kept);
+    assert_eq!(
+        store.load(&system).await,
+        Ok(closing.state.clone()),
+        "what closes a valve closes it whatever its key says"
+    );
+    let unchanged = receipt("s", "stop", &closing.state, Some(Reason::NotRunning));
+    assert_eq!(commit(None, &unchanged).await, Ok(None));
+    assert_eq!(
+        commit(None, &unchanged).await,
+        Ok(Some(unchanged.answer.clone()))
+    );
+    let stale = receipt("t", "timer", &opening.state, None);
+    let late = commit(Some(opening), &stale).await;
+    assert_eq!(late, Err(CommitError::Stale));
+}
+
 /// The suite: what is true of a store that is new.
 async fn conforms(store: &Store) {
     what_never_changed_waits_with_seq_0(store).await;
@@ -192,6 +244,7 @@ async fn conforms(store: &Store) {
     the_feed_tells_every_change_once_in_order_and_after_it_can_be_read(store).await;
     changes_of_many_systems_at_once_are_all_written(store).await;
     an_interrupted_run_is_remembered_without_an_end(store).await;
+    a_request_with_a_key_is_carried_out_once_and_answered_the_same(store).await;
     history_is_newest_first_paged_and_bounded(store).await;
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -60,8 +61,9 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits for something and takes all of it, `most` at the most. Nothing once the queue is closed and empty.
-    pub(super) fn pop(&self, most: usize) -> Option<Vec<T>> {
+    /// Waits for something and takes all of it, `most` at the most; with a `patience` it comes back empty-handed after
+    /// that time. Nothing once the queue is closed and empty.
+    pub(super) fn pop(&self, most: usize, patience: Option<Duration>) -> Option<Vec<T>> {
         let mut waiting = guard(&self.waiting);
         loop {
             let first = waiting.first.len().min(most);
@@ -74,10 +76,19 @@ impl<T> Queue<T> {
             if waiting.closed {
                 return None;
             }
-            waiting = self
-                .came
-                .wait(waiting)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let Some(patience) = patience else {
+                waiting = self
+                    .came
+                    .wait(waiting)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+                continue;
+            };
+            let woken = self.came.wait_timeout(waiting, patience);
+            let (woken, timer) = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
+            if timer.timed_out() {
+                return Some(Vec::new());
+            }
+            waiting = woken;
         }
     }
 

@@ -5,27 +5,32 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::NaiveDateTime;
 use dashmap::DashMap;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
 use thiserror::Error;
 
+use super::fault::Fault;
+use super::receipts;
+use super::values::Local;
 use super::writer::Copied;
-use crate::command::{By, SystemId};
-use crate::engine::{Action, Change, Mode, Outcome, Run, State};
+use crate::command::SystemId;
+use crate::engine::{Action, Mode, Run, State};
 use crate::store::Committed;
+use crate::store::receipt::Receipt;
 use crate::time::{BootId, Ticks, Wall};
 
 /// Grows with every change of the tables; a file with a greater number was written by a newer acequia.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a write waits for somebody else's lock.
 const BUSY: Duration = Duration::from_secs(2);
+/// The same after a write that failed: who holds the lock so long will hold it longer, and a stop does not wait for it.
+const BUSY_IN_TROUBLE: Duration = Duration::from_millis(50);
 
 /// `boot`: 16 bytes. `started`, `deadline`: milliseconds of that boot. `start_utc_ms`, `start_offset_s`, `offset_s`:
 /// the start as last shown, its UTC offset, and the offset in force then. `actions`: how many the history holds, so
-/// that nobody has to count. `start` and `end` of an action: local time as it was shown.
+/// that nobody has to count. `sum`: a checksum of the row, see [`sum`]. `start` and `end` of an action: local time as it
+/// was shown.
 const SCHEMA: &str = "
 CREATE TABLE systems (
     id TEXT PRIMARY KEY,
@@ -38,7 +43,8 @@ CREATE TABLE systems (
     start_offset_s INTEGER,
     offset_s INTEGER,
     by TEXT,
-    actions INTEGER NOT NULL
+    actions INTEGER NOT NULL,
+    sum INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE actions (
     system TEXT NOT NULL,
@@ -55,36 +61,80 @@ CREATE TABLE actions (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 2 added to the tables of version 1.
+const SUMS: &str = "ALTER TABLE systems ADD COLUMN sum INTEGER";
+
 /// Why a file cannot be opened.
 #[derive(Debug, Error)]
 pub(super) enum RowsError {
     #[error(transparent)]
-    Sql(#[from] rusqlite::Error),
+    Sql(rusqlite::Error),
+    #[error("it is damaged: {0}")]
+    Damaged(String),
     #[error("it has schema version {0}, this acequia knows up to {SCHEMA_VERSION}")]
     Newer(i64),
 }
 
-/// Opens the file to write, creating it where there is none.
-pub(super) fn open(path: &Path) -> Result<Connection, RowsError> {
+impl From<rusqlite::Error> for RowsError {
+    fn from(error: rusqlite::Error) -> Self {
+        match Fault::of(&error) {
+            Fault::Disk | Fault::Failing => Self::Sql(error),
+            // Not a database, malformed, other tables than ours, values that mean nothing.
+            Fault::Damaged | Fault::Row => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// Opens the file to write, creating it where there is none, and reads the states of all systems that have ever
+/// changed.
+pub(super) fn open(path: &Path) -> Result<(Connection, DashMap<SystemId, Copied>), RowsError> {
     let mut connection = Connection::open(path)?;
     // With a write-ahead log and FULL, COMMIT returns after the fsync of the log: what is answered survives a power
     // cut, and a torn write at the end of the log is found by its checksum and ignored.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     // Nobody else writes, but somebody may look into the file with a tool that locks it for a moment.
-    connection.busy_timeout(BUSY)?;
+    be_patient(&connection, true)?;
+    check(&connection)?;
+    bring_up_to_date(&mut connection)?;
+    let states = states(&connection)?;
+    Ok((connection, states))
+}
+
+/// Whether a write waits for somebody else's lock as long as is usual.
+pub(super) fn be_patient(connection: &Connection, patient: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(if patient { BUSY } else { BUSY_IN_TROUBLE })
+}
+
+/// SQLite's own look at every page.
+fn check(connection: &Connection) -> Result<(), RowsError> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(RowsError::Damaged(found))
+}
+
+fn bring_up_to_date(connection: &mut Connection) -> Result<(), RowsError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         0 => {
             transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            transaction.execute_batch(receipts::SCHEMA)?;
         }
-        SCHEMA_VERSION => {}
+        1 => {
+            transaction.execute_batch(SUMS)?;
+            transaction.execute_batch(receipts::SCHEMA)?;
+            for read in read_states(&transaction)? {
+                update_state(&transaction, &read.system, &read.state, read.actions)?;
+            }
+        }
+        SCHEMA_VERSION => return Ok(()),
         newer => return Err(RowsError::Newer(newer)),
     }
-    transaction.commit()?;
-    Ok(connection)
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(transaction.commit()?)
 }
 
 /// Opens the file, which must be there, to read.
@@ -92,14 +142,84 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// The states of all systems that have ever changed.
-pub(super) fn states(connection: &Connection) -> rusqlite::Result<DashMap<SystemId, Copied>> {
+fn states(connection: &Connection) -> Result<DashMap<SystemId, Copied>, RowsError> {
+    let rows = read_states(connection)?;
+    let states = DashMap::with_capacity(rows.len());
+    for read in rows {
+        if read.sum != Some(sum(&read.system, &read.state, read.actions)) {
+            let what = format!("the state of {} is not what was written", read.system);
+            return Err(RowsError::Damaged(what));
+        }
+        states.insert(read.system, Copied::new(read.state, read.actions));
+    }
+    Ok(states)
+}
+
+/// A row of the systems as it was read.
+struct Read {
+    system: SystemId,
+    state: State,
+    actions: u32,
+    /// None in a file of version 1.
+    sum: Option<u32>,
+}
+
+fn read_states(connection: &Connection) -> rusqlite::Result<Vec<Read>> {
     let mut statement = connection.prepare("SELECT * FROM systems")?;
     let rows = statement.query_map([], |row| {
-        let copied = Copied::new(state(row)?, row.get("actions")?);
-        Ok((row.get("id")?, copied))
+        Ok(Read {
+            system: row.get("id")?,
+            state: state(row)?,
+            actions: row.get("actions")?,
+            sum: row.get("sum")?,
+        })
     })?;
     rows.collect()
+}
+
+/// A checksum of all that the row of a system holds: SQLite would not notice another digit in a deadline.
+fn sum(system: &SystemId, state: &State, actions: u32) -> u32 {
+    let mut text = format!("{system}/{}/{actions}", state.seq);
+    if let Some(run) = &state.run {
+        let Run {
+            mode,
+            boot,
+            started,
+            deadline,
+            shown_start,
+            shown_offset_s,
+            by,
+        } = run;
+        let by = by.as_ref().map(crate::command::By::as_str);
+        let row = format!(
+            "/{mode:?}/{}/{}/{:?}/{}/{}/{shown_offset_s}/{by:?}",
+            boot.0,
+            started.millis(),
+            deadline.map(Ticks::millis),
+            shown_start.utc_ms,
+            shown_start.offset_s,
+        );
+        text.push_str(&row);
+    }
+    crc32fast::hash(text.as_bytes())
+}
+
+/// Lets no run go on: ends each one's claim to belong to any boot of the machine, so that it counts as interrupted. The
+/// next `seq` is skipped, because it may have been shown with an end that was not written.
+pub(super) fn distrust_runs(
+    connection: &mut Connection,
+    states: &DashMap<SystemId, Copied>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for mut entry in states.iter_mut() {
+        let (system, copied) = entry.pair_mut();
+        if let Some(run) = copied.run.as_mut() {
+            run.boot = BootId::NONE;
+            copied.seq += 1;
+            update_state(&transaction, system, &State::from(&*copied), copied.actions)?;
+        }
+    }
+    transaction.commit()
 }
 
 fn state(row: &rusqlite::Row<'_>) -> rusqlite::Result<State> {
@@ -109,7 +229,7 @@ fn state(row: &rusqlite::Row<'_>) -> rusqlite::Result<State> {
     };
     let run = Run {
         mode,
-        boot: BootId(u128::from_be_bytes(row.get("boot")?)),
+        boot: row.get("boot")?,
         started: Ticks::from_millis(row.get("started")?),
         deadline: row
             .get::<_, Option<i64>>("deadline")?
@@ -127,14 +247,14 @@ fn state(row: &rusqlite::Row<'_>) -> rusqlite::Result<State> {
     })
 }
 
-/// A change, and how many actions the history of its system holds before and after it.
+/// What is written in one go for a system: a change with the number of actions that its history holds before and after
+/// it, and the answer that is kept.
 pub(super) struct Row<'a> {
-    pub(super) committed: &'a Committed,
-    pub(super) before: u32,
-    pub(super) after: u32,
+    pub(super) change: Option<(&'a Committed, u32, u32)>,
+    pub(super) receipt: Option<&'a Receipt>,
 }
 
-/// Writes all of the changes in one transaction, or none.
+/// Writes all of the rows in one transaction, or none.
 ///
 /// The statements of every day touch one row of one table: one that could fail half-way makes SQLite keep a journal for
 /// it alone, 64 KiB at a time, which cost as much as the rest of the commit (docs/performance.md).
@@ -143,45 +263,62 @@ pub(super) fn write<'a>(
     rows: impl Iterator<Item = Row<'a>>,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for Row {
-        committed,
-        before,
-        after,
-    } in rows
-    {
-        let Committed { system, change } = committed;
-        write_state(&transaction, system, change, after)?;
-        if let Some(action) = &change.action {
-            write_action(&transaction, system, action)?;
-            if before == after {
-                forget_oldest(&transaction, system)?;
+    for Row { change, receipt } in rows {
+        if let Some((Committed { system, change }, before, after)) = change {
+            if change.expected_seq() == 0 {
+                insert_state(&transaction, system, &change.state, after)?;
+            } else {
+                update_state(&transaction, system, &change.state, after)?;
             }
+            if let Some(action) = &change.action {
+                write_action(&transaction, system, action)?;
+                if before == after {
+                    forget_oldest(&transaction, system)?;
+                }
+            }
+        }
+        if let Some(receipt) = receipt {
+            receipts::keep(&transaction, receipt)?;
         }
     }
     transaction.commit()
 }
 
-fn write_state(
+fn insert_state(
     connection: &Connection,
     system: &SystemId,
-    change: &Change,
+    state: &State,
     actions: u32,
 ) -> rusqlite::Result<()> {
-    let run = change.state.run.as_ref();
-    let sql = if change.expected_seq() == 0 {
-        // OR REPLACE: a commit whose success was not reported may have left a row.
-        "INSERT OR REPLACE INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
-         :start_utc_ms, :start_offset_s, :offset_s, :by, :actions)"
-    } else {
-        "UPDATE systems SET seq = :seq, mode = :mode, boot = :boot, started = :started, \
+    // OR REPLACE: a commit whose success was not reported may have left a row.
+    let sql = "INSERT OR REPLACE INTO systems VALUES (:id, :seq, :mode, :boot, :started, :deadline, \
+         :start_utc_ms, :start_offset_s, :offset_s, :by, :actions, :sum)";
+    write_state(connection, sql, (system, state, actions))
+}
+
+fn update_state(
+    connection: &Connection,
+    system: &SystemId,
+    state: &State,
+    actions: u32,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE systems SET seq = :seq, mode = :mode, boot = :boot, started = :started, \
          deadline = :deadline, start_utc_ms = :start_utc_ms, start_offset_s = :start_offset_s, \
-         offset_s = :offset_s, by = :by, actions = :actions WHERE id = :id"
-    };
+         offset_s = :offset_s, by = :by, actions = :actions, sum = :sum WHERE id = :id";
+    write_state(connection, sql, (system, state, actions))
+}
+
+fn write_state(
+    connection: &Connection,
+    sql: &str,
+    (system, state, actions): (&SystemId, &State, u32),
+) -> rusqlite::Result<()> {
+    let run = state.run.as_ref();
     let written = connection.prepare_cached(sql)?.execute(named_params! {
         ":id": system,
-        ":seq": change.state.seq,
+        ":seq": state.seq,
         ":mode": run.map(|run| run.mode),
-        ":boot": run.map(|run| run.boot.0.to_be_bytes()),
+        ":boot": run.map(|run| run.boot),
         ":started": run.map(|run| run.started.millis()),
         ":deadline": run.and_then(|run| run.deadline).map(Ticks::millis),
         ":start_utc_ms": run.map(|run| run.shown_start.utc_ms),
@@ -189,6 +326,7 @@ fn write_state(
         ":offset_s": run.map(|run| run.shown_offset_s),
         ":by": run.and_then(|run| run.by.as_ref()),
         ":actions": actions,
+        ":sum": sum(system, state, actions),
     })?;
     match written {
         1 => Ok(()),
@@ -243,9 +381,15 @@ pub(super) fn history(
     let mut statement = connection.prepare_cached(
         "SELECT * FROM actions WHERE system = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
     )?;
-    statement
-        .query_map(params![system, before, limit], action)?
-        .collect()
+    let rows = statement.query_map(params![system, before, limit], action)?;
+    let readable = rows.filter(|row| match row {
+        Err(rusqlite::Error::FromSqlConversionFailure(.., cause)) => {
+            tracing::error!(%system, %cause, "a row of the history is damaged and left out");
+            false
+        }
+        _ => true,
+    });
+    readable.collect()
 }
 
 fn action(row: &rusqlite::Row<'_>) -> rusqlite::Result<Action> {
@@ -271,81 +415,3 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn ping(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
-
-/// A local time without zone, as text.
-struct Local(NaiveDateTime);
-
-const LOCAL_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f";
-
-impl ToSql for Local {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.format(LOCAL_FORMAT).to_string().into())
-    }
-}
-
-impl FromSql for Local {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        NaiveDateTime::parse_from_str(value.as_str()?, LOCAL_FORMAT)
-            .map(Self)
-            .map_err(FromSqlError::other)
-    }
-}
-
-impl ToSql for SystemId {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for SystemId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Self::parse(value.as_str()?).map_err(FromSqlError::other)
-    }
-}
-
-impl ToSql for By {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for By {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match Self::parse(value.as_str()?) {
-            Ok(Some(by)) => Ok(by),
-            Ok(None) => Err(FromSqlError::InvalidType),
-            Err(invalid) => Err(FromSqlError::other(invalid)),
-        }
-    }
-}
-
-/// Stores a plain enum as the name on its right, and reads it back.
-macro_rules! stored_as_text {
-    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(match self { $(Self::$variant => $text,)+ }.into())
-            }
-        }
-
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                match value.as_str()? {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err(FromSqlError::other(std::io::Error::other(format!(
-                        concat!("no such ", stringify!($name), ": {:?}"), other
-                    )))),
-                }
-            }
-        }
-    };
-}
-
-stored_as_text!(Mode { Timer = "timer", Manual = "manual" });
-stored_as_text!(Outcome {
-    Completed = "completed",
-    Stopped = "stopped",
-    Replaced = "replaced",
-    Limited = "limited",
-    Interrupted = "interrupted",
-});

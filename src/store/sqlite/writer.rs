@@ -3,23 +3,31 @@
 //! The only place that changes a state, in the file and in the copy.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use rusqlite::Connection;
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_util::sync::DropGuard;
+use tokio::sync::{mpsc, oneshot};
 
+use super::fault::Fault;
+use super::herald::Written;
+use super::lock::Lock;
 use super::queue::Served;
-use super::rows;
+use super::unwritten::{Closing, Unwritten};
+use super::write::{Fate, Planned, Write, first_of_each_key};
+use super::{receipts, rows};
 use crate::command::SystemId;
 use crate::engine::{Run, State};
-use crate::store::{CommitError, Committed, HISTORY_KEPT, ReadError};
+use crate::store::receipt::Receipt;
+use crate::store::{CommitError, HISTORY_KEPT, ReadError};
 
 /// Changes of one transaction at the most: bounds how long a `stop` waits for the commit in hand.
 const GROUP: usize = 256;
+
+/// What could not be written is tried again after this time.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// What the thread that writes can be asked for.
 #[derive(Debug)]
@@ -31,18 +39,12 @@ pub(super) enum Job {
     Probe(oneshot::Sender<Result<(), ReadError>>),
 }
 
-#[derive(Debug)]
-pub(super) struct Write {
-    pub(super) committed: Arc<Committed>,
-    pub(super) reply: oneshot::Sender<Result<(), CommitError>>,
-}
-
 /// The copy of a state, and how many actions its history holds. Most systems wait, so what only runs need is elsewhere.
 #[derive(Debug)]
 pub(super) struct Copied {
-    seq: u64,
+    pub(super) seq: u64,
     pub(super) run: Option<Box<Run>>,
-    actions: u32,
+    pub(super) actions: u32,
 }
 
 impl Copied {
@@ -61,65 +63,36 @@ impl From<&Copied> for State {
     }
 }
 
-/// A group after its commit.
-pub(super) struct Written {
-    valid: Vec<(Write, Result<(), CommitError>)>,
-    stale: Vec<Write>,
-    waiters: Vec<oneshot::Sender<()>>,
-}
-
-/// Groups that were written and not told yet; the thread that writes waits when there are more.
-const GROUPS_WAITING: usize = 16;
-
-/// Tells the feed, and then the callers, what was written. A task does it and not the thread that writes, because each
-/// sleeper that a thread outside the runtime wakes costs it a call of the kernel.
-pub(super) fn herald(
-    feed: broadcast::Sender<Arc<Committed>>,
-    ended: DropGuard,
-) -> (mpsc::Sender<Written>, tokio::task::JoinHandle<()>) {
-    let (written, mut groups) = mpsc::channel::<Written>(GROUPS_WAITING);
-    let task = tokio::spawn(async move {
-        let _ended = ended;
-        while let Some(group) = groups.recv().await {
-            for (Write { committed, reply }, answer) in group.valid {
-                if answer.is_ok() {
-                    // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
-                    let _ = feed.send(committed);
-                }
-                // A caller that went away does not undo what is durable.
-                let _ = reply.send(answer);
-            }
-            // Answered last, so that who comes back reads what overtook it.
-            for Write { reply, .. } in group.stale {
-                let _ = reply.send(Err(CommitError::Stale));
-            }
-            for waiter in group.waiters {
-                let _ = waiter.send(());
-            }
-        }
-    });
-    (written, task)
-}
-
 /// The thread that writes.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) states: Arc<DashMap<SystemId, Copied>>,
     pub(super) written: mpsc::Sender<Written>,
     pub(super) cannot_write: Arc<AtomicBool>,
+    pub(super) unwritten: Arc<Unwritten>,
     pub(super) queue: Served<Job>,
     /// Held for as long as the file is used.
-    pub(super) _lock: File,
+    pub(super) lock: Lock,
 }
 
 impl Writer {
     pub(super) fn run(mut self) {
-        while let Some(group) = self.queue.0.pop(GROUP) {
+        while let Some(group) = self.queue.0.pop(GROUP, self.patience()) {
             self.serve(group);
+        }
+        if self.write(&mut []).is_err() {
+            tracing::error!(
+                "the store still cannot write: at the next start every run will count as interrupted"
+            );
         }
         if let Err((_, cause)) = self.connection.close() {
             tracing::error!(%cause, "the store was not closed in order");
         }
+    }
+
+    /// How long to wait for work before what could not be written is tried again.
+    fn patience(&self) -> Option<Duration> {
+        (!self.unwritten.is_empty()).then_some(TRY_AGAIN)
     }
 
     fn serve(&mut self, group: Vec<Job>) {
@@ -132,18 +105,29 @@ impl Writer {
                     waiters.push(reply);
                 }
                 Job::Probe(reply) => {
-                    let probed = rows::probe(&self.connection);
-                    self.cannot_write.store(probed.is_err(), Ordering::Relaxed);
                     // Who asked may be gone.
-                    let _ = reply.send(probed.map_err(|_| ReadError::Unavailable));
+                    let _ = reply.send(self.probe());
                 }
             }
         }
         if !forestalled.is_empty() {
             writes.extend(self.waiting_for(&forestalled));
         }
-        let (valid, stale) = self.split(writes, &forestalled);
-        let valid = self.commit(valid);
+        let (mut valid, mut stale) = (Vec::new(), Vec::new());
+        // Who sends the same key twice at once is answered the second time from what was kept the first time.
+        while !writes.is_empty() {
+            let (round, later) = first_of_each_key(writes);
+            let planned = round.into_iter().map(|write| self.plan(write)).collect();
+            let (mut current, overtaken) = self.split(planned, &forestalled);
+            self.commit(&mut current);
+            valid.extend(current);
+            stale.extend(overtaken);
+            writes = later;
+        }
+        if valid.is_empty() && !self.unwritten.is_empty() {
+            // What could not be written is tried again, and noted if it still cannot be.
+            let _ = self.write(&mut []);
+        }
         let written = Written {
             valid,
             stale,
@@ -153,78 +137,206 @@ impl Writer {
         let _ = self.written.blocking_send(written);
     }
 
+    fn probe(&mut self) -> Result<(), ReadError> {
+        let written = if self.unwritten.is_empty() {
+            rows::probe(&self.connection).is_ok()
+        } else {
+            self.write(&mut []).is_ok()
+        };
+        if written && self.cannot_write.load(Ordering::Relaxed) {
+            self.note_success(0);
+        }
+        written.then_some(()).ok_or(ReadError::Unavailable)
+    }
+
     /// Takes the changes of these systems that wait for a later group out of the queue.
     fn waiting_for(&self, systems: &[SystemId]) -> impl Iterator<Item = Write> + use<> {
-        let out = self.queue.0.take_out(
-            |job| matches!(job, Job::Write(write) if systems.contains(&write.committed.system)),
-        );
+        let out = self
+            .queue
+            .0
+            .take_out(|job| matches!(job, Job::Write(write) if systems.contains(&write.system)));
         out.into_iter().filter_map(|job| match job {
             Job::Write(write) => Some(write),
             Job::Forestall(..) | Job::Probe(_) => None,
         })
     }
 
-    /// Writes all of them in one transaction. When that fails each is tried alone: one that cannot be written must not
-    /// hold up the others.
-    fn commit(&mut self, writes: Vec<Write>) -> Vec<(Write, Result<(), CommitError>)> {
-        if writes.is_empty() {
-            return Vec::new();
-        }
-        let together = self.write(&writes);
-        let alone = together.is_err() && writes.len() > 1;
-        let answers = writes.into_iter().map(|write| {
-            let answer = if alone {
-                self.write(std::slice::from_ref(&write))
-            } else {
-                together
-            };
-            (write, answer)
-        });
-        answers.collect()
+    /// Parts a group into what can be written together and what something overtook. Nobody waits any longer for an
+    /// opening whose caller has gone: it counts as overtaken, too.
+    fn split(&self, group: Vec<Planned>, forestalled: &[SystemId]) -> (Vec<Planned>, Vec<Planned>) {
+        let mut changed = HashSet::new();
+        group.into_iter().partition(|Planned { write, fate, .. }| {
+            let system = &write.system;
+            let wanted =
+                write.closes() || !(write.reply.is_closed() || forestalled.contains(system));
+            let seq = self.states.get(system).map_or(0, |copied| copied.seq);
+            let valid = write.expected_seq().is_none_or(|expected| expected == seq);
+            *fate == Fate::Dropped || (wanted && valid && changed.insert(system.clone()))
+        })
     }
 
-    fn write(&mut self, writes: &[Write]) -> Result<(), CommitError> {
-        let actions: Vec<(u32, u32)> = writes.iter().map(|write| self.actions(write)).collect();
-        let rows = writes.iter().zip(&actions);
-        let rows = rows.map(|(write, (before, after))| rows::Row {
-            committed: &write.committed,
-            before: *before,
-            after: *after,
+    /// Looks up whether the request was answered before. What closes a valve does so in any case: the key only decides
+    /// what is answered.
+    fn plan(&self, mut write: Write) -> Planned {
+        let reply = match &write.receipt {
+            None => Ok(None),
+            Some(receipt) => match self.answered(receipt) {
+                Ok(Some(known)) if known.request == receipt.request => Ok(Some(known.answer)),
+                Ok(Some(_)) => Err(CommitError::KeyReused),
+                Ok(None) => Ok(None),
+                Err(_) if write.closes() => Ok(None),
+                Err(cause) => {
+                    tracing::error!(%cause, "the store cannot be read");
+                    Err(CommitError::Unavailable)
+                }
+            },
+        };
+        let news = matches!(reply, Ok(None));
+        if !news {
+            write.receipt = None;
+        }
+        let fate = if news || write.closes() {
+            Fate::Asked
+        } else {
+            Fate::Dropped
+        };
+        Planned { write, reply, fate }
+    }
+
+    fn answered(&self, receipt: &Receipt) -> rusqlite::Result<Option<Receipt>> {
+        let key = &receipt.request.key;
+        match self.unwritten.receipt(key.as_str()) {
+            Some(known) => Ok(Some(known)),
+            None => receipts::find(&self.connection, key, (receipt.boot, receipt.ticks)),
+        }
+    }
+
+    /// Writes all of them in one transaction. When one of them is at fault each is tried alone, so that it does not hold
+    /// up the others. When the disk is, what closes valves is applied all the same, and written later.
+    fn commit(&mut self, planned: &mut [Planned]) {
+        if planned.iter().all(|one| one.fate != Fate::Asked) {
+            return;
+        }
+        match self.write(planned) {
+            Ok(()) => {}
+            Err(Fault::Row) if planned.len() > 1 => {
+                for one in planned {
+                    if self.write(std::slice::from_mut(one)).is_err() {
+                        self.do_without(one);
+                    }
+                }
+            }
+            Err(_) => planned.iter_mut().for_each(|one| self.do_without(one)),
+        }
+    }
+
+    /// Writes what was asked for, after what could not be written before.
+    fn write(&mut self, planned: &mut [Planned]) -> Result<(), Fault> {
+        let late = self.unwritten.all();
+        let asked = planned.iter().filter(|one| one.fate == Fate::Asked);
+        let counts: Vec<_> = asked.clone().map(|one| self.actions(&one.write)).collect();
+        let asked = asked.zip(&counts).map(|(Planned { write, .. }, counts)| {
+            let (before, after) = *counts;
+            let change = write.change.as_deref();
+            rows::Row {
+                change: change.map(|committed| (committed, before, after)),
+                receipt: write.receipt.as_deref(),
+            }
         });
-        let written = rows::write(&mut self.connection, rows);
-        self.cannot_write.store(written.is_err(), Ordering::Relaxed);
-        written.map_err(|cause| {
-            tracing::error!(%cause, changes = writes.len(), "the store cannot write");
-            CommitError::Unavailable
-        })?;
-        for (Write { committed, .. }, (_, actions)) in writes.iter().zip(actions) {
-            let copied = Copied::new(committed.change.state.clone(), actions);
-            self.states.insert(committed.system.clone(), copied);
+        if late.is_empty() && counts.is_empty() {
+            return Ok(());
+        }
+        let written = rows::write(
+            &mut self.connection,
+            late.iter().map(Closing::row).chain(asked),
+        );
+        if let Err(cause) = written {
+            return Err(self.note_failure(&cause));
+        }
+        self.note_success(late.len());
+        let asked = planned.iter_mut().filter(|one| one.fate == Fate::Asked);
+        for (one, (_, actions)) in asked.zip(counts) {
+            self.apply(one, actions);
         }
         Ok(())
     }
 
-    /// How many actions the history of the system holds before and after a change.
-    fn actions(&self, write: &Write) -> (u32, u32) {
-        let Committed { system, change } = &*write.committed;
-        let before = self.states.get(system).map_or(0, |copied| copied.actions);
-        let after = match change.action {
-            Some(_) => (before + 1).min(HISTORY_KEPT),
-            None => before,
-        };
-        (before, after)
+    /// What the copy says from now on.
+    fn apply(&self, one: &mut Planned, actions: u32) {
+        one.fate = Fate::Applied;
+        if let Some(committed) = &one.write.change {
+            let copied = Copied::new(committed.change.state.clone(), actions);
+            self.states.insert(committed.system.clone(), copied);
+        }
     }
 
-    /// Parts a group into the changes that can be written together and those that something overtook. Nobody waits any
-    /// longer for an opening whose caller has gone: it counts as overtaken, too.
-    fn split(&self, group: Vec<Write>, forestalled: &[SystemId]) -> (Vec<Write>, Vec<Write>) {
-        let mut changed = HashSet::new();
-        group.into_iter().partition(|write| {
-            let Committed { system, change } = &*write.committed;
-            let wanted =
-                change.closes() || !(write.reply.is_closed() || forestalled.contains(system));
-            let seq = self.states.get(system).map_or(0, |copied| copied.seq);
-            wanted && seq == change.expected_seq() && changed.insert(system.clone())
-        })
+    /// The disk is full or broken. A valve is closed all the same; whatever else was asked for is refused.
+    fn do_without(&mut self, one: &mut Planned) {
+        if one.fate != Fate::Asked {
+            return;
+        }
+        let (before, after) = self.actions(&one.write);
+        let closing = one.write.change.clone().filter(|c| c.change.closes());
+        let Some(committed) = closing else {
+            one.fate = Fate::Dropped;
+            one.reply = Err(CommitError::Unavailable);
+            return;
+        };
+        // Before anybody is told: if the gateway ends now, nothing may go on from what the disk says.
+        self.lock.set_doubt(true);
+        let (system, seq) = (&committed.system, committed.change.state.seq);
+        tracing::error!(%system, seq, "water was stopped, which cannot be written yet");
+        let receipt = one.write.receipt.as_deref().cloned();
+        self.unwritten.add(Closing {
+            committed,
+            before,
+            after,
+            receipt,
+        });
+        self.apply(one, after);
+    }
+
+    fn note_failure(&mut self, cause: &rusqlite::Error) -> Fault {
+        if !self.cannot_write.swap(true, Ordering::Relaxed) {
+            tracing::error!(%cause, "the store cannot write");
+            self.be_patient(false);
+        }
+        let fault = Fault::of(cause);
+        if matches!(fault, Fault::Failing | Fault::Damaged) {
+            self.lock.set_doubt(true);
+        }
+        fault
+    }
+
+    fn note_success(&mut self, late: usize) {
+        self.unwritten.clear();
+        self.lock.set_doubt(false);
+        if self.cannot_write.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                late,
+                "the store can write again; what was stopped meanwhile is written"
+            );
+            self.be_patient(true);
+        }
+    }
+
+    fn be_patient(&self, patient: bool) {
+        if let Err(cause) = rows::be_patient(&self.connection, patient) {
+            tracing::debug!(%cause, "the patience of the store could not be set");
+        }
+    }
+
+    /// How many actions the history of the system holds before and after a change.
+    fn actions(&self, write: &Write) -> (u32, u32) {
+        let before = self
+            .states
+            .get(&write.system)
+            .map_or(0, |copied| copied.actions);
+        let ends_run = write
+            .change
+            .as_ref()
+            .is_some_and(|committed| committed.change.action.is_some());
+        let after = (before + u32::from(ends_run)).min(HISTORY_KEPT);
+        (before, after)
     }
 }
