@@ -159,10 +159,28 @@ pub struct Settings {
     pub max_timer: u32,
     pub origins: Origins,
     pub limits: Limits,
+    /// Connections beyond `limits.connections` that are accepted, to be told that it is full, or to have their `stop`
+    /// carried out.
+    pub crowd: usize,
     pub systems: Systems,
 }
 
+/// Files that the gateway itself has open, with some to spare.
+const OWN_FILES: usize = 32;
+/// Connections beyond the limit that are accepted, to be told that it is full, or to have their `stop` carried out.
+pub(super) const CROWD: usize = 64;
+
 impl Settings {
+    /// Takes no more connections than the process may have files open: those that are left for the crowd at the door
+    /// are what a `stop` needs. False when `limits.connections` is not reached.
+    pub fn fit_into(&mut self, files: usize) -> bool {
+        let free = files.saturating_sub(OWN_FILES).max(2);
+        self.crowd = CROWD.min(free / 2);
+        let connections = self.limits.connections;
+        self.limits.connections = connections.min(free - self.crowd);
+        self.limits.connections == connections
+    }
+
     /// The file as it would be if everything that is in force were written down.
     pub fn effective(&self, file: File) -> File {
         let systems = self.systems.iter().map(|system| SystemEntry {

@@ -128,7 +128,7 @@ pub async fn run(
 
     let store = gateway.store();
     let serving = async {
-        let leftover = serve::accept(listener, router, &limits, shutdown).await;
+        let leftover = serve::accept(listener, router, (&limits, settings.crowd), shutdown).await;
         if timeout(LAST_COMMIT, store.commit_in_hand()).await.is_err() {
             tracing::warn!("the disk does not answer: the last commit may be lost");
         }

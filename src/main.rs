@@ -17,6 +17,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of sysexits is 78; what the contract promises is 64.
@@ -138,14 +139,24 @@ fn check(path: &Path) -> Result<(), Failure> {
     io::stdout().write_all(text.as_bytes()).map_err(failure)
 }
 
-fn log(filter: &str) {
+/// Lines that wait for standard error to take them. Beyond it they are lost: who reads the log too slowly, or not at all,
+/// does not hold up the water.
+const LINES_WAITING: usize = 4096;
+
+/// Logs to standard error until the guard is dropped.
+fn log(filter: &str) -> WorkerGuard {
+    let (lines, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_WAITING)
+        .lossy(true)
+        .finish(io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(io::stderr)
+        .with_writer(lines)
         .with_ansi(io::stderr().is_terminal())
         // A log that cannot be written, because who read it is gone, is no reason to fail.
         .log_internal_errors(false)
         .init();
+    guard
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -155,9 +166,17 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(failure)
 }
 
-fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
-    log(&settings.log);
-    allow_many_files();
+fn serve(mut settings: Settings, simulate: bool) -> Result<(), Failure> {
+    let _log = log(&settings.log);
+    let files = allow_many_files();
+    if !settings.fit_into(files) {
+        let connections = settings.limits.connections;
+        tracing::warn!(
+            files,
+            connections,
+            "the limit of open files is low: fewer connections are accepted than limits.connections says"
+        );
+    }
     let clock = SystemClock::new().map_err(failure)?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {
@@ -182,12 +201,17 @@ fn serve(settings: Settings, simulate: bool) -> Result<(), Failure> {
 }
 
 /// Every connection is an open file, and what a shell allows at first (1,024 as a rule) is far below what it may allow.
-fn allow_many_files() {
+/// Returns how many may be open.
+fn allow_many_files() -> usize {
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
     if let Err(cause) = setrlimit(Resource::Nofile, files) {
         tracing::warn!(%cause, "the limit of open files could not be raised");
     }
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }
 
 /// Cancelled by SIGTERM and SIGINT.
@@ -221,7 +245,7 @@ async fn simulate_here(mut address: SocketAddr) {
 }
 
 fn simulate(url: &str) -> Result<(), Failure> {
-    log("info");
+    let _log = log("info");
     runtime()?.block_on(async {
         let shutdown = on_signal().map_err(failure)?;
         tokio::select! {

@@ -24,9 +24,6 @@ use crate::config::Limits;
 use crate::connection::{Connection, Connections};
 use crate::error::ApiError;
 
-/// Beyond the limit so many more are accepted, to be told that it is full, or to have their `stop` carried out. When
-/// these are taken too, the next waits in the kernel's queue.
-const CROWD: usize = 64;
 /// Who comes when it is full must say quickly what it is about, or nobody gets through to a `stop`.
 const CROWD_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a failed accept (no file descriptors left) waits for somebody to leave.
@@ -37,16 +34,18 @@ const LAST_ANSWERS: Duration = Duration::from_millis(250);
 /// How long tasks have to notice that their connection was cut.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Accepts connections until `shutdown`.
+/// Accepts connections until `shutdown`. When all places are taken `crowd` more are accepted, to be told so, or to have
+/// their `stop` carried out; when these are taken too, the next waits in the kernel's queue.
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
-    limits: &Limits,
+    (limits, crowd): (&Limits, usize),
     shutdown: CancellationToken,
 ) -> Leftover {
     let places = Arc::new(Semaphore::new(limits.connections));
-    let crowd = Arc::new(Semaphore::new(CROWD));
+    let crowd = Arc::new(Semaphore::new(crowd));
     let connections = Arc::new(Connections::default());
+    let mut failing = false;
     loop {
         let place = tokio::select! {
             place = place(&places, &crowd) => place,
@@ -59,11 +58,18 @@ pub(crate) async fn accept(
         let (stream, _) = match accepted {
             Ok(accepted) => accepted,
             Err(cause) => {
-                tracing::warn!(%cause, "a connection was not accepted");
+                if !failing {
+                    tracing::warn!(%cause, "connections cannot be accepted; it is tried again until they can");
+                }
+                failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
+        if failing {
+            tracing::info!("connections are accepted again");
+            failing = false;
+        }
         if let Err(cause) = prepare(&stream, limits) {
             tracing::debug!(%cause, "a connection was gone before it began");
             continue;

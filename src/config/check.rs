@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{File, Limits, Origins, Settings, System, SystemEntry, Systems};
+use super::{CROWD, File, Limits, Origins, Settings, System, SystemEntry, Systems};
 use crate::command::{By, SystemId};
 use crate::store::StoreUrl;
 
@@ -48,6 +48,7 @@ pub(super) fn check(file: &File) -> Result<Settings, Refused> {
         max_timer: file.max_timer,
         origins: origins(&file.cors.allowed_origins)?,
         limits: file.limits.clone(),
+        crowd: CROWD,
         systems: systems(file)?,
     })
 }
