@@ -29,7 +29,7 @@ pub(crate) fn now() -> Moment {
 }
 
 /// The change that a command makes of a state.
-fn change(state: &State, command: &Command) -> Change {
+pub(crate) fn change(state: &State, command: &Command) -> Change {
     match decide(state, command, &now()) {
         Decision::Change(change) => change,
         Decision::Unchanged(reason) => panic!("{reason:?}"),
