@@ -1,11 +1,13 @@
 //! The command line and the configuration: one line that says what is wrong, exit 64, before any port is bound.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use tempfile::TempDir;
 
+use crate::program::{self, PROGRAM};
+
 fn acequia(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_acequia"))
+    program::command(PROGRAM)
         .args(arguments)
         .envs(environment.iter().copied())
         .output()

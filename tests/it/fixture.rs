@@ -478,7 +478,11 @@ impl Process {
         config: &str,
         arguments: &[&str],
     ) -> Self {
-        let (child, address) = program::start(listen, folder, config, arguments);
+        Self::listening(program::start(listen, folder, config, arguments))
+    }
+
+    /// One that was started already.
+    pub(crate) fn listening((child, address): (Child, SocketAddr)) -> Self {
         Self {
             address,
             http: Http::new(address),

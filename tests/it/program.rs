@@ -5,6 +5,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// The program itself.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_acequia");
+
+/// A command without what is set for the tests (`ACEQUIA_SEED`): the program takes such a name for a setting of its own.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ACEQUIA_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Starts it on the store and the configuration in `folder`, and returns when it listens. What it logs afterwards goes to
 /// standard error.
 pub(crate) fn start(
@@ -13,27 +27,32 @@ pub(crate) fn start(
     config: &str,
     arguments: &[&str],
 ) -> (Child, SocketAddr) {
+    let mut program = command(PROGRAM);
+    program.args(["serve", "--listen", &listen.to_string()]);
+    program.args(arguments);
+    start_as(program, folder, config)
+}
+
+/// The same with a command that ends in `serve` and arguments of it: who needs another environment wraps it.
+pub(crate) fn start_as(mut program: Command, folder: &Path, config: &str) -> (Child, SocketAddr) {
     let file = folder.join("acequia.toml");
     std::fs::write(&file, config).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_acequia"))
-        .args(["serve", "--listen", &listen.to_string(), "--store"])
+    let mut child = program
+        .arg("--store")
         .arg(format!("sqlite:{}", folder.join("acequia.db").display()))
         .arg("--config")
         .arg(file)
-        .args(arguments)
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()
-        .unwrap();
+        .unwrap_or_else(|cause| panic!("{program:?}: {cause}"));
     let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
     let address = loop {
-        let mut line = String::new();
-        assert_ne!(
-            log.read_line(&mut line).unwrap(),
-            0,
-            "the gateway ended early"
-        );
-        if let Some((_, address)) = line.split_once(" on http://") {
+        let before = said.len();
+        let read = log.read_line(&mut said).unwrap();
+        assert_ne!(read, 0, "the gateway ended early: {said}");
+        if let Some((_, address)) = said[before..].split_once(" on http://") {
             break address.split_whitespace().next().unwrap().parse().unwrap();
         }
     };

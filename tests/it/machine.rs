@@ -1,0 +1,146 @@
+//! A machine of its own for the real program: its disk can fail and lose what was not synced, and it can be rebooted.
+//!
+//! The disk is a library in front of the program (tests/faults/disk.c), the boot id a file mounted over that of the
+//! kernel in a mount namespace: the program itself is as it is. Its process is that of the [`Process`], so that a kill
+//! meets it and nothing in between.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::fixture::Process;
+use crate::program::{self, PROGRAM};
+
+/// A machine that can be switched off.
+pub(crate) struct Machine {
+    home: TempDir,
+    /// None: that of the real machine.
+    boot: Option<u128>,
+}
+
+impl Machine {
+    /// With an empty disk.
+    pub(crate) fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        for folder in ["disk", "durable"] {
+            std::fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        Self { home, boot: None }
+    }
+
+    /// The folder that the program sees.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.home.path().join("disk")
+    }
+
+    /// Starts the program on what is on the disk.
+    pub(crate) fn start(&self, config: &str) -> Process {
+        let mut program = self.program();
+        program
+            .env("LD_PRELOAD", disk_library())
+            .env("DISK_DURABLE", self.home.path().join("durable"))
+            .env("DISK_FAULT", self.fault_file())
+            .args(["serve", "--listen", "127.0.0.1:0"]);
+        let process = Process::listening(program::start_as(program, &self.disk(), config));
+        let running = std::fs::read_link(format!("/proc/{}/exe", process.id())).unwrap();
+        assert_eq!(running, Path::new(PROGRAM), "a kill would not meet it");
+        process
+    }
+
+    /// From now on the disk fails: `enospc`, `eio`, `eio written` or `hang`, see tests/faults/disk.c.
+    pub(crate) fn fail(&self, fault: &str) {
+        // It is there when something has hung before.
+        let _ = std::fs::remove_file(self.fault_file().with_extension("hangs"));
+        let file = NamedTempFile::new_in(self.home.path()).unwrap();
+        std::fs::write(file.path(), fault).unwrap();
+        file.persist(self.fault_file()).unwrap();
+    }
+
+    /// True once something waits for a sync since the disk was told to `hang`.
+    pub(crate) fn hangs(&self) -> bool {
+        self.fault_file().with_extension("hangs").exists()
+    }
+
+    pub(crate) fn heal(&self) {
+        std::fs::remove_file(self.fault_file()).unwrap();
+    }
+
+    fn fault_file(&self) -> PathBuf {
+        self.home.path().join("fault")
+    }
+
+    /// A machine in the same boot whose disk holds what is durable on this one, and nothing else.
+    pub(crate) fn with_what_is_durable(&self) -> Self {
+        let mut other = Self::new();
+        other.boot = self.boot;
+        for name in ["acequia.db", "acequia.db-wal", "acequia.db-journal"] {
+            let durable = self.home.path().join("durable").join(name);
+            if durable.exists() {
+                std::fs::copy(&durable, other.home.path().join("durable").join(name)).unwrap();
+                std::fs::copy(&durable, other.disk().join(name)).unwrap();
+            }
+        }
+        other
+    }
+
+    /// The same after a power cut: what is durable is there and the kernel has a new boot id.
+    pub(crate) fn after_a_power_cut(&self) -> Self {
+        let mut rebooted = self.with_what_is_durable();
+        rebooted.boot = Some(self.boot.unwrap_or(0) + 1);
+        rebooted
+    }
+
+    /// The program, in a mount namespace when it is to see another boot id. Whatever is in front of it is replaced by
+    /// it (`exec`), and does not fork.
+    fn program(&self) -> Command {
+        const SCRIPT: &str = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id || \
+             { echo 'a test that reboots needs to mount in a namespace of its own' >&2; exit 1; }; \
+             shift; exec \"$@\"";
+        let Some(boot) = self.boot else {
+            return program::command(PROGRAM);
+        };
+        let id = format!("{boot:032x}");
+        let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
+        let file = self.home.path().join("boot_id");
+        std::fs::write(&file, parts.join("-") + "\n").unwrap();
+        let mut program = program::command("unshare");
+        program.arg("--mount");
+        if !rustix::process::geteuid().is_root() {
+            program.arg("--map-root-user");
+        }
+        program.args(["sh", "-c", SCRIPT, "sh"]);
+        program.arg(file).arg(PROGRAM);
+        program
+    }
+}
+
+/// Compiles the library once for each version of its source.
+fn disk_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let mut version = DefaultHasher::new();
+        include_str!("../faults/disk.c").hash(&mut version);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let library = folder.join(format!("disk-{:016x}.so", version.finish()));
+        if !library.exists() {
+            // Tests that run at the same time may each make one: the last is as good as the first.
+            let made = NamedTempFile::new_in(folder).unwrap().into_temp_path();
+            let compiled = Command::new("cc")
+                .args([
+                    "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o",
+                ])
+                .arg(&made)
+                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk.c"))
+                .args(["-ldl", "-pthread"])
+                .status()
+                .expect("cc, the C compiler");
+            assert!(compiled.success(), "tests/faults/disk.c does not compile");
+            made.persist(&library).unwrap();
+        }
+        library
+    })
+}
