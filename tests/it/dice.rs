@@ -19,6 +19,11 @@ impl Dice {
         let numbers = StdRng::seed_from_u64(seed);
         Self { seed, numbers }
     }
+
+    /// For a task of the same test.
+    pub(crate) fn another(&mut self) -> StdRng {
+        StdRng::from_rng(&mut self.numbers)
+    }
 }
 
 impl Deref for Dice {
@@ -41,5 +46,13 @@ impl Drop for Dice {
             // Nobody reads it if even this cannot be written.
             let _ = writeln!(std::io::stderr(), "chosen with ACEQUIA_SEED={}", self.seed);
         }
+    }
+}
+
+/// How often a test that lives by chance plays: so many times usually, a hundred with `ACEQUIA_FAULTS=full`.
+pub(crate) fn rounds(usually: usize) -> usize {
+    match std::env::var("ACEQUIA_FAULTS").as_deref() {
+        Ok("full") => 100,
+        _ => usually,
     }
 }
