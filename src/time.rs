@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeZone, Utc};
 use rustix::time::{ClockId, clock_gettime};
@@ -171,8 +171,8 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
         Moment {
-            utc_ms: millis(ClockId::Realtime),
-            ticks: Ticks(millis(ClockId::Boottime)),
+            utc_ms: read_wall(),
+            ticks: read_ticks(),
             boot: self.boot,
             zone: self.zone,
         }
@@ -184,7 +184,7 @@ impl Clock for SystemClock {
         const LONGEST_NAP_MS: i64 = 1000;
         Box::pin(async move {
             loop {
-                let left = until.since(Ticks(millis(ClockId::Boottime)));
+                let left = until.since(read_ticks());
                 if left <= 0 {
                     return;
                 }
@@ -195,13 +195,33 @@ impl Clock for SystemClock {
     }
 }
 
+/// The wall clock is asked of the C library, where a program in front of it (libfaketime) can set it without touching
+/// the machine's.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the clocks"
+    reason = "the one place that reads the wall clock"
 )]
-fn millis(id: ClockId) -> i64 {
-    let time = clock_gettime(id);
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+fn read_wall() -> i64 {
+    utc_ms(SystemTime::now())
+}
+
+/// The ticks are asked of the kernel itself: nothing in front of the program can bend them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the ticks"
+)]
+fn read_ticks() -> Ticks {
+    let time = clock_gettime(ClockId::Boottime);
+    Ticks(time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
+}
+
+/// Milliseconds since 1970, rounded down, also before it: a machine without a clock battery may start anywhere.
+fn utc_ms(wall: SystemTime) -> i64 {
+    let millis = |nanos: u128| i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
+    match wall.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => millis(since.as_nanos()),
+        Err(before) => -millis(before.duration().as_nanos() + 999_999),
+    }
 }
 
 /// A clock that moves only when it is told to: for tests.
@@ -300,6 +320,17 @@ mod tests {
             now.wall_at(Ticks(4_000)).local().to_string(),
             "1970-01-01 01:00:09"
         );
+    }
+
+    #[test]
+    fn the_wall_is_read_in_whole_milliseconds_before_and_after_1970() {
+        let nanos = Duration::from_nanos;
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(utc_ms(epoch), 0);
+        assert_eq!(utc_ms(epoch + nanos(1_999_999)), 1);
+        assert_eq!(utc_ms(epoch - nanos(1)), -1);
+        assert_eq!(utc_ms(epoch - nanos(250_000_000)), -250);
+        assert_eq!(utc_ms(epoch - nanos(250_000_001)), -251);
     }
 
     #[test]
