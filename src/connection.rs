@@ -41,6 +41,11 @@ impl Connections {
         }
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Cuts all of them. Their tasks read the end of the stream.
     pub(crate) fn cut(&self) {
         for stream in self.open.iter().filter_map(|entry| entry.upgrade()) {

@@ -12,15 +12,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get};
 use axum::{Json, Router};
 use futures_util::stream;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::command::{Command, SystemId};
 use crate::config::{Limits, Origins, System};
+use crate::connection::Connections;
 use crate::engine::Answer;
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
+use crate::members::Members;
 use crate::origin;
 use crate::query::{self, Asked, Verb};
 use crate::time::Moment;
@@ -35,6 +38,8 @@ pub(crate) struct App {
     pub origins: Arc<Origins>,
     /// The longest timer, in seconds.
     pub max_timer: u32,
+    pub members: Arc<Members>,
+    pub connections: Arc<Connections>,
     pub shutdown: CancellationToken,
 }
 
@@ -79,7 +84,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/stop", legacy::command(Verb::Stop, "stop"))
         .route("/history", get(legacy::history))
         .route("/ws", get(legacy::default_feed))
-        .route("/healthz", get(async || Json(wire::Health::SERVING)))
+        .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/", get(legacy::root))
         .route("/console/{id}", get(console::page))
@@ -260,6 +265,19 @@ async fn history(
         .map(|action| wire::Action::new(&system.id, action))
         .collect();
     Ok(Json(rows).into_response())
+}
+
+/// Answered from memory alone, whatever the store does.
+async fn health(State(app): State<App>) -> Json<wire::Health> {
+    let (rooms, members) = app.members.count();
+    Json(wire::Health {
+        status: "serving",
+        clock_plausible: app.gateway.clock().now().has_plausible_wall(),
+        connections: app.connections.count(),
+        rooms,
+        members,
+        tasks: Handle::current().metrics().num_alive_tasks(),
+    })
 }
 
 async fn ready(State(app): State<App>) -> Result<Response, ApiError> {

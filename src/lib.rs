@@ -63,6 +63,7 @@ pub use http::ROUTES;
 pub use socket::{EVENTS_IN, EVENTS_OUT};
 
 use config::Settings;
+use connection::Connections;
 use gateway::Gateway;
 use members::Members;
 use rooms::Rooms;
@@ -100,7 +101,8 @@ pub async fn run(
     let members = Arc::new(Members::new(limits.joins_per_socket));
     let (layer, io) = socket::layer(&limits);
     let (rooms, doors) = Rooms::new(io.clone(), gateway.clone(), Arc::clone(&members));
-    socket::serve(&io, gateway.clone(), members, doors.joins);
+    socket::serve(&io, gateway.clone(), Arc::clone(&members), doors.joins);
+    let connections = Arc::new(Connections::default());
 
     deadlines::settle_all(&gateway)
         .await
@@ -114,6 +116,8 @@ pub async fn run(
         limits: Arc::clone(&limits),
         origins: Arc::clone(&origins),
         max_timer: settings.max_timer,
+        members,
+        connections: Arc::clone(&connections),
         shutdown: shutdown.clone(),
     };
     let router = http::router(app)
@@ -128,7 +132,9 @@ pub async fn run(
 
     let store = gateway.store();
     let serving = async {
-        let leftover = serve::accept(listener, router, (&limits, settings.crowd), shutdown).await;
+        let (limits, crowd) = (&limits, settings.crowd);
+        let leftover =
+            serve::accept(listener, router, (limits, crowd), connections, shutdown).await;
         if timeout(LAST_COMMIT, store.commit_in_hand()).await.is_err() {
             tracing::warn!("the disk does not answer: the last commit may be lost");
         }

@@ -155,6 +155,14 @@ impl Members {
         }
     }
 
+    /// How many rooms have members, and how many members they have: a socket counts in each of its rooms.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let rooms = self.rooms.iter();
+        rooms.fold((0, 0), |(rooms, members), room| {
+            (rooms + 1, members + room.members)
+        })
+    }
+
     /// The rooms whose members have seen a state, and the `seq` of it.
     pub(crate) fn watched(&self) -> Vec<(SystemId, u64)> {
         self.rooms

@@ -40,11 +40,11 @@ pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
     (limits, crowd): (&Limits, usize),
+    connections: Arc<Connections>,
     shutdown: CancellationToken,
 ) -> Leftover {
     let places = Arc::new(Semaphore::new(limits.connections));
     let crowd = Arc::new(Semaphore::new(crowd));
-    let connections = Arc::new(Connections::default());
     let mut failing = false;
     loop {
         let place = tokio::select! {

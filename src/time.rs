@@ -11,6 +11,12 @@ use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeZone, Utc};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
+/// When the program was built, in milliseconds of UTC: no machine runs it earlier.
+const BUILT_MS: i64 = match i64::from_str_radix(env!("BUILT_S"), 10) {
+    Ok(built_s) => built_s * 1000,
+    Err(_) => panic!("build.rs writes whole seconds"),
+};
+
 /// Milliseconds on a clock that cannot jump (`CLOCK_BOOTTIME` on one machine). Comparable only within one [`BootId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticks(i64);
@@ -115,6 +121,11 @@ impl Moment {
     pub fn wall_at(&self, ticks: Ticks) -> Wall {
         self.zone
             .at(self.utc_ms.saturating_add(ticks.since(self.ticks)))
+    }
+
+    /// False when the wall clock shows a time before the program was built: then nobody has set it.
+    pub const fn has_plausible_wall(&self) -> bool {
+        self.utc_ms >= BUILT_MS
     }
 
     /// The second of UTC that is running.
@@ -310,6 +321,15 @@ mod tests {
         assert_eq!(moment(2_000).next_turn(), Ticks(6_000));
         assert_eq!(moment(-250).next_turn(), Ticks(5_250));
         assert_eq!(moment(-250).second(), -1);
+    }
+
+    #[test]
+    fn a_wall_before_the_program_was_built_is_not_plausible() {
+        assert!(moment(BUILT_MS).has_plausible_wall());
+        assert!(moment(i64::MAX).has_plausible_wall());
+        assert!(!moment(BUILT_MS - 1).has_plausible_wall());
+        assert!(!moment(0).has_plausible_wall());
+        assert!(!moment(i64::MIN).has_plausible_wall());
     }
 
     #[test]

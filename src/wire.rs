@@ -146,14 +146,15 @@ pub(crate) struct ErrorBody<'a> {
     pub message: &'a str,
 }
 
-/// `GET /healthz`, when all is well.
+/// `GET /healthz`: that the process serves, and what it holds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
-    status: &'static str,
-}
-
-impl Health {
-    pub(crate) const SERVING: Self = Self { status: "serving" };
+    pub status: &'static str,
+    pub clock_plausible: bool,
+    pub connections: usize,
+    pub rooms: usize,
+    pub members: usize,
+    pub tasks: usize,
 }
 
 /// `GET /readyz`, when all is well.

@@ -64,6 +64,7 @@ pub(crate) struct Setup {
     boot: u128,
     ticks: i64,
     utc_ms: i64,
+    zone: Zone,
 }
 
 impl Setup {
@@ -74,7 +75,15 @@ impl Setup {
             boot: 1,
             ticks: START_TICKS,
             utc_ms: START_UTC_MS,
+            zone: Zone::new(|_| 0),
         }
+    }
+
+    /// With another wall clock at the start.
+    pub(crate) fn at(mut self, utc_ms: i64, zone: Zone) -> Self {
+        self.utc_ms = utc_ms;
+        self.zone = zone;
+        self
     }
 
     /// On the store that another gateway has left.
@@ -119,7 +128,7 @@ impl Setup {
             utc_ms: self.utc_ms,
             ticks: Ticks::from_millis(self.ticks),
             boot: BootId(self.boot),
-            zone: Zone::new(|_| 0),
+            zone: self.zone,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

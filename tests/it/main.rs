@@ -14,6 +14,7 @@ mod disk;
 mod docs;
 mod durability;
 mod fixture;
+mod health;
 mod legacy;
 mod limits;
 mod load;
