@@ -1,6 +1,6 @@
 // The HTTP side of the gateway: commands, the list, the history.
 // Never retries and never keeps anything: one call, one answer, or one of two failures.
-import type { Action, Answer, Command, Refusal, System } from "./wire";
+import type { Action, Answer, Command, Health, Refusal, System } from "./wire";
 
 const PATIENCE_MS = 10_000;
 
@@ -23,6 +23,10 @@ export function systems(): Promise<System[]> {
 
 export function history(id: string, limit: number): Promise<Action[]> {
   return ask<Action[]>("GET", `${addressOf(id)}/history?limit=${limit}`);
+}
+
+export function health(): Promise<Health> {
+  return ask<Health>("GET", "/healthz");
 }
 
 /** `seconds` belongs to the timer alone. */

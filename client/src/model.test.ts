@@ -79,9 +79,9 @@ describe("joining", () => {
     expect(reduce(lost.model, { kind: "connected" }).effects).toEqual(["join"]);
   });
 
-  it("takes the snapshot and asks for the history", () => {
+  it("takes the snapshot and asks for the history and the health", () => {
     const { model, effects } = after(...joinedAt(7));
-    expect(effects).toEqual(["load_history"]);
+    expect(effects).toEqual(["load_history", "ask_health"]);
     expect(model).toMatchObject({ link: "joined", seq: 7, now: "2026-11-23T09:14:00" });
     expect(model.profile).toEqual({ name: "North field", timerSeconds: 10 });
   });
@@ -203,6 +203,26 @@ describe("clock", () => {
     expect(secondsWithoutNews(model, 4000)).toBeNull();
     expect(secondsWithoutNews(model, 4001)).toBe(3);
     expect(secondsWithoutNews(model, 66_000)).toBe(65);
+  });
+});
+
+describe("the wall clock of the gateway", () => {
+  it("is taken to be set until the gateway says otherwise", () => {
+    expect(after(...joinedAt(7)).model.clockPlausible).toBe(true);
+  });
+
+  it("that is not set is told until it is set", () => {
+    const told = after(...joinedAt(7), { kind: "health", clockPlausible: false }).model;
+    expect(told.clockPlausible).toBe(false);
+    expect(reduce(told, tick(7)).model.clockPlausible).toBe(false);
+    expect(reduce(told, { kind: "disconnected" }).model.clockPlausible).toBe(false);
+    expect(reduce(told, { kind: "health", clockPlausible: true }).model.clockPlausible).toBe(true);
+  });
+
+  it("is asked for while the room is joined", () => {
+    expect(after(...joinedAt(7), { kind: "health_due" }).effects).toEqual(["ask_health"]);
+    expect(after(...joinedAt(7), { kind: "disconnected" }, { kind: "health_due" }).effects).toEqual([]);
+    expect(after({ kind: "health_due" }).effects).toEqual([]);
   });
 });
 

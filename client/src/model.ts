@@ -40,6 +40,8 @@ export interface Model {
   readonly actions: readonly Action[];
   readonly historyError: string | null;
   readonly joinError: string | null;
+  /** False once the gateway has said that its wall clock is not set; while it is not known, nothing is wrong. */
+  readonly clockPlausible: boolean;
   /** The number of the latest command while it is unanswered. */
   readonly pending: { ask: number; command: Command } | null;
   readonly notice: Notice | null;
@@ -58,13 +60,15 @@ export type Event =
   | { kind: "action"; action: Action }
   | { kind: "history"; actions: readonly Action[] }
   | { kind: "history_failed"; message: string | null }
+  | { kind: "health_due" }
+  | { kind: "health"; clockPlausible: boolean }
   | { kind: "asked"; ask: number; command: Command }
   | { kind: "answered"; ask: number; command: Command; answer: Answer; at: Instant }
   | { kind: "refused"; ask: number; error: Refusal }
   | { kind: "unanswered"; ask: number; command: Command }
   | { kind: "bad_seconds" };
 
-export type Effect = "join" | "join_later" | "load_history";
+export type Effect = "join" | "join_later" | "load_history" | "ask_health";
 
 export interface Step {
   readonly model: Model;
@@ -85,6 +89,7 @@ export function begin(id: string, at: Instant): Model {
     actions: [],
     historyError: null,
     joinError: null,
+    clockPlausible: true,
     pending: null,
     notice: null,
   };
@@ -119,6 +124,10 @@ export function reduce(model: Model, event: Event): Step {
       return only({ ...withActions(model, event.actions), historyError: null });
     case "history_failed":
       return only({ ...model, historyError: event.message ?? "" });
+    case "health_due":
+      return { model, effects: model.link === "joined" ? ["ask_health"] : [] };
+    case "health":
+      return only({ ...model, clockPlausible: event.clockPlausible });
     case "asked":
     case "answered":
     case "refused":
@@ -166,7 +175,7 @@ function joined(model: Model, system: System, at: Instant): Step {
     now: system.clock.now,
     clockAt: at,
   };
-  const effects: readonly Effect[] = ["load_history"];
+  const effects: readonly Effect[] = ["load_history", "ask_health"];
   // A live state may overtake the snapshot. An equal seq is the same state with fresher times.
   if (system.state.seq < here.seq) return { model: here, effects };
 

@@ -9,6 +9,7 @@ import type { Action, Clock, Command, JoinAck, State } from "./wire";
 const JOIN_PATIENCE_MS = 5000;
 const JOIN_AGAIN_MS = 3000;
 const REFRESH_MS = 250;
+const HEALTH_AGAIN_MS = 60_000;
 
 interface FromGateway {
   state: (state: State) => void;
@@ -57,6 +58,9 @@ export function open(id: string): Session {
       case "load_history":
         void loadHistory(id, dispatch);
         return;
+      case "ask_health":
+        void askHealth(dispatch);
+        return;
     }
   }
 
@@ -68,6 +72,9 @@ export function open(id: string): Session {
   setInterval(() => {
     at.value = performance.now();
   }, REFRESH_MS);
+  setInterval(() => {
+    if (document.visibilityState === "visible") dispatch({ kind: "health_due" });
+  }, HEALTH_AGAIN_MS);
   socket.connect();
 
   return {
@@ -123,6 +130,15 @@ async function loadHistory(id: string, dispatch: Dispatch): Promise<void> {
     dispatch({ kind: "history", actions: await gateway.history(id, ACTIONS_SHOWN) });
   } catch (failure) {
     dispatch({ kind: "history_failed", message: failure instanceof gateway.Refused ? failure.message : null });
+  }
+}
+
+async function askHealth(dispatch: Dispatch): Promise<void> {
+  try {
+    const { clock_plausible } = await gateway.health();
+    dispatch({ kind: "health", clockPlausible: clock_plausible });
+  } catch {
+    // What is known stays known; the link says by itself when it is broken.
   }
 }
 

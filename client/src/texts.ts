@@ -21,6 +21,7 @@ export interface Texts {
   mode: Record<Mode, string>;
   modeHint: Record<Mode, string>;
   serverClock: string;
+  clockNotSet: string;
   lastKnown: string;
   remaining: string;
   running: string;
@@ -68,6 +69,7 @@ const en: Texts = {
     manual: "Water is running until it is stopped.",
   },
   serverClock: "Clock of the gateway",
+  clockNotSet: "The clock of the gateway is not set: the dates shown may be wrong. Durations are right.",
   lastKnown: "Last known state:",
   remaining: "remaining",
   running: "running",
@@ -130,6 +132,8 @@ const fr: Texts = {
     manual: "L’eau coule jusqu’à l’arrêt.",
   },
   serverClock: "Horloge de la passerelle",
+  clockNotSet:
+    "L’horloge de la passerelle n’est pas réglée\u00a0: les dates affichées peuvent être fausses. Les durées sont justes.",
   lastKnown: "Dernier état connu\u00a0:",
   remaining: "restant",
   running: "en cours",

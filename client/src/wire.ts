@@ -49,6 +49,11 @@ export interface Action {
   by: string | null;
 }
 
+/** What this page reads of `/healthz`. */
+export interface Health {
+  clock_plausible: boolean;
+}
+
 export type Answer =
   | { changed: true; state: State }
   | { changed: false; reason: Reason; state: State };

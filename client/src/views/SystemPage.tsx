@@ -29,6 +29,7 @@ export function SystemPage({ session }: { session: Session }) {
       </nav>
       <h1>{name}</h1>
       <ClockLine session={session} />
+      <ClockNotice session={session} />
       <LinkLine session={session} />
       <StatePanel session={session} />
       <Commands session={session} />
@@ -58,6 +59,11 @@ function ClockLine({ session }: { session: Session }) {
       <time class="clock-time">{time}</time> <time class="clock-date">{date}</time>
     </p>
   );
+}
+
+function ClockNotice({ session }: { session: Session }) {
+  const isSet = session.model.value.clockPlausible;
+  return <div role="status">{!isSet && <p class="warning">{texts.value.clockNotSet}</p>}</div>;
 }
 
 /** What stands between this page and the present; silent while all is well. */
