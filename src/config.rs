@@ -104,6 +104,8 @@ pub struct SystemEntry {
     pub timer_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manual_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_seconds: Option<u32>,
 }
 
 /// One irrigation system as it is configured.
@@ -115,6 +117,8 @@ pub struct System {
     pub timer_seconds: u32,
     /// A manual run ends by itself after this time, in seconds.
     pub manual_limit: Option<u32>,
+    /// An actuator that hears no clock for this time closes its valve, in seconds.
+    pub lease_seconds: u32,
 }
 
 /// All systems of the gateway: at least one.
@@ -188,6 +192,7 @@ impl Settings {
             name: Some(system.name.to_string()),
             timer_seconds: Some(system.timer_seconds),
             manual_limit: system.manual_limit,
+            lease_seconds: Some(system.lease_seconds),
         });
         File {
             default_system: Some(self.systems.default_id().to_string()),

@@ -15,6 +15,7 @@ pub(crate) struct System<'a> {
     pub id: &'a str,
     pub name: &'a str,
     pub timer_seconds: u32,
+    pub lease_seconds: u32,
     pub state: State<'a>,
     pub clock: Clock<'a>,
 }
@@ -25,6 +26,7 @@ impl<'a> System<'a> {
             id: system.id.as_str(),
             name: &system.name,
             timer_seconds: system.timer_seconds,
+            lease_seconds: system.lease_seconds,
             state: State::new(&system.id, shown),
             clock: Clock::new(&system.id, shown.seq, now.wall()),
         }

@@ -35,7 +35,7 @@ function timer(seq: number, remaining: number): State {
 
 function system(current: State): System {
   const clock = { system: "north", now: "2026-11-23T09:14:00", seq: current.seq };
-  return { id: "north", name: "North field", timer_seconds: 10, state: current, clock };
+  return { id: "north", name: "North field", timer_seconds: 10, lease_seconds: 30, state: current, clock };
 }
 
 function action(id: number, more: Partial<Action> = {}): Action {

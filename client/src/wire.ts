@@ -32,6 +32,7 @@ export interface System {
   id: string;
   name: string;
   timer_seconds: number;
+  lease_seconds: number;
   state: State;
   clock: Clock;
 }

@@ -13,6 +13,9 @@ use crate::store::StoreUrl;
 /// The longest `manual_limit`: a year, in seconds. More is a slip of the keyboard.
 const LONGEST_LIMIT_S: u32 = 31_536_000;
 
+/// `lease_seconds`, where it is not set: outlasts a restart of the gateway.
+const LEASE_S: u32 = 30;
+
 /// A value that is not allowed.
 pub(super) struct Refused {
     pub(super) key: String,
@@ -143,6 +146,7 @@ fn systems(file: &File) -> Result<Systems, Refused> {
         name: None,
         timer_seconds: None,
         manual_limit: None,
+        lease_seconds: None,
     }];
     let entries = if file.systems.is_empty() {
         &only[..]
@@ -191,10 +195,14 @@ fn system(entry: &SystemEntry, max_timer: u32) -> Result<System, Refused> {
     if let Some(limit) = entry.manual_limit {
         within("manual_limit", limit, 1, LONGEST_LIMIT_S)?;
     }
+    let lease_seconds = entry.lease_seconds.unwrap_or(LEASE_S);
+    // There is a clock each second: less than a few of them would close valves for a hiccup of the network.
+    within("lease_seconds", lease_seconds, 5, 3_600)?;
     Ok(System {
         id,
         name: name.into(),
         timer_seconds,
         manual_limit: entry.manual_limit,
+        lease_seconds,
     })
 }

@@ -114,7 +114,7 @@ export function expectClock(clock, what = 'Clock') {
 }
 
 export function expectSystem(system, what = 'System') {
-  expectShape(system, { id, name: filled, timer_seconds: count, state: Boolean, clock: Boolean }, what);
+  expectShape(system, { id, name: filled, timer_seconds: count, lease_seconds: count, state: Boolean, clock: Boolean }, what);
   expectState(system.state, `the state of ${what}`);
   expectClock(system.clock, `the clock of ${what}`);
   expectEqual([system.state.system, system.clock.system], [system.id, system.id], `the systems in ${what}`);

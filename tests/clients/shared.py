@@ -138,7 +138,8 @@ def expect_clock(clock: Any, what: str = "Clock") -> None:
 
 
 def expect_system(system: Any, what: str = "System") -> None:
-    fields = {"id": system_id, "name": filled, "timer_seconds": count, "state": anything, "clock": anything}
+    numbers = {"timer_seconds": count, "lease_seconds": count}
+    fields = {"id": system_id, "name": filled, **numbers, "state": anything, "clock": anything}
     expect_shape(system, fields, what)
     expect_state(system["state"], f"the state of {what}")
     expect_clock(system["clock"], f"the clock of {what}")

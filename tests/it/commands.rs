@@ -21,7 +21,7 @@ async fn systems_are_listed_by_id_with_state_and_clock() {
     assert_eq!(
         gateway.http.get("/systems/north").await.json(),
         json!({
-            "id": "north", "name": "North field", "timer_seconds": 10,
+            "id": "north", "name": "North field", "timer_seconds": 10, "lease_seconds": 30,
             "state": {
                 "system": "north", "seq": 0, "mode": "wait", "start": null, "end": null,
                 "elapsed_ms": null, "remaining_ms": null, "by": null

@@ -76,6 +76,18 @@ fn a_bad_configuration_is_one_line_with_file_key_and_what_is_allowed_and_exit_64
             &["x.toml", "systems[0].manual_limit", "1 to"],
         ),
         (
+            "[[systems]]\nid = \"a\"\nlease_seconds = 4",
+            &["x.toml", "systems[0].lease_seconds", "5 to 3600"],
+        ),
+        (
+            "[[systems]]\nid = \"a\"\nlease_seconds = 3601",
+            &["x.toml", "systems[0].lease_seconds", "5 to 3600"],
+        ),
+        (
+            "[[systems]]\nid = \"a\"\nlease_seconds = 100000",
+            &["x.toml", "systems[0].lease_seconds", "5 to 3600"],
+        ),
+        (
             "[[systems]]\nid = \"a\"\nname = \"\"",
             &["x.toml", "systems[0].name", "1 to 64"],
         ),
@@ -178,6 +190,10 @@ fn check_prints_what_is_in_force_and_that_is_a_configuration_again() {
     assert_eq!(
         effective["systems"][0]["timer_seconds"].as_integer(),
         Some(10)
+    );
+    assert_eq!(
+        effective["systems"][0]["lease_seconds"].as_integer(),
+        Some(30)
     );
     assert_eq!(check(&first, &[]), (0, first.clone(), String::new()));
 }
