@@ -163,6 +163,8 @@ async fn connection(
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {
+            // Who sends many requests at once gets one turn for each, as everybody else does.
+            tokio::task::yield_now().await;
             let request = request.map(Body::new);
             if crowded && !is_stop(&request) {
                 return Ok(ApiError::overloaded().into_response());

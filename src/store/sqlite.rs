@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::receipt::Receipt;
@@ -44,6 +46,10 @@ use writer::{Copied, Job, Writer};
 const OPENINGS_WAITING: usize = 4096;
 /// Readers of the history that may wait; one more is refused as overloaded.
 const READS_WAITING: usize = 1024;
+
+/// A disk that neither works nor fails for so long does not let water be stopped. Better no gateway then: actuators close
+/// their valves when they hear no clock any more.
+const HUNG: Duration = Duration::from_secs(10);
 
 /// A handle to the embedded store; clones share it.
 #[derive(Clone, Debug)]
@@ -181,14 +187,22 @@ impl Sqlite {
     ) -> Result<Option<Answer>, CommitError> {
         let (reply, answer) = oneshot::channel();
         let write = Write::new(system, change, receipt, reply);
-        if write.closes() {
-            // Never refused: each one belongs to a connection or to a running system, and both are bounded.
-            self.0.writes.push_first(Job::Write(write));
-        } else {
+        if !write.closes() {
             let pushed = self.0.writes.push(Job::Write(write));
             pushed.map_err(|Full| CommitError::Overloaded)?;
+            return answer.await.unwrap_or(Err(CommitError::Unavailable));
         }
-        answer.await.unwrap_or(Err(CommitError::Unavailable))
+        // Never refused: each one belongs to a connection or to a running system, and both are bounded.
+        self.0.writes.push_first(Job::Write(write));
+        let Ok(answer) = timeout(HUNG, answer).await else {
+            tracing::error!(
+                "the disk has not answered for {} s, and water cannot be stopped",
+                HUNG.as_secs()
+            );
+            self.0.ended.cancel();
+            return Err(CommitError::Unavailable);
+        };
+        answer.unwrap_or(Err(CommitError::Unavailable))
     }
 
     pub(super) async fn history(

@@ -7,7 +7,7 @@
  *     file as it was then, put there in one step; what was only written is not in it. A file that was deleted leaves
  *     it with the next fsync of its directory.
  * DISK_FAULT=FILE while that file exists its first word says what fails:
- *     enospc  writes, as on a full disk; not those of "-shm", which is shared memory
+ *     enospc  writes, as on a full disk; not those of "-shm", which is shared memory, and of ".lock", which has its byte
  *     eio     fsync, and nothing has become durable; "eio written": it has all the same
  *     hang    fsync does not return until the file is gone or says something else; FILE.hangs is there once one does
  *
@@ -143,7 +143,7 @@ static int is_full(int fd)
 		return 0;
 	char path[PATH_MAX];
 	const char *name = concerned(fd, path);
-	if (!name || strstr(name, "-shm"))
+	if (!name || strstr(name, "-shm") || strstr(name, ".lock"))
 		return 0;
 	errno = ENOSPC;
 	return 1;

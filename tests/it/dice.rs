@@ -49,10 +49,18 @@ impl Drop for Dice {
     }
 }
 
-/// How often a test that lives by chance plays: so many times usually, a hundred with `ACEQUIA_FAULTS=full`.
+/// True when everything is to be tried at length (`ACEQUIA_FAULTS=full`, as `make faults` sets it).
+pub(crate) fn faults_in_full() -> bool {
+    std::env::var("ACEQUIA_FAULTS").as_deref() == Ok("full")
+}
+
+/// How often a test that lives by chance plays: so many times usually, a hundred in full.
 pub(crate) fn rounds(usually: usize) -> usize {
-    match std::env::var("ACEQUIA_FAULTS").as_deref() {
-        Ok("full") => 100,
-        _ => usually,
-    }
+    if faults_in_full() { 100 } else { usually }
+}
+
+/// Says what was measured: shown when the test fails, or when the output of tests is shown.
+#[expect(clippy::print_stdout, reason = "figures are for people")]
+pub(crate) fn report(what: &str, figures: &str) {
+    println!("{what}: {figures}");
 }

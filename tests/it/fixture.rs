@@ -515,7 +515,7 @@ impl Process {
     }
 
     /// Sends a signal; returns the exit code.
-    pub(crate) async fn end(mut self, signal: &str) -> Option<i32> {
+    pub(crate) async fn end(self, signal: &str) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -524,6 +524,11 @@ impl Process {
                 .unwrap()
                 .success()
         );
+        self.exit_code().await
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn exit_code(mut self) -> Option<i32> {
         let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
         tokio::time::timeout(WATCHDOG, ended)
             .await
@@ -539,4 +544,27 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How many files a process has open.
+pub(crate) fn open_files(process: &Process) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", process.id()))
+        .unwrap()
+        .count()
+}
+
+/// The memory of a process.
+pub(crate) fn resident_kib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The clock of the test itself, to measure with.
+#[expect(clippy::disallowed_methods, reason = "a test measures from outside")]
+pub(crate) fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }

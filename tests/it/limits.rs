@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fixture::{Http, Process, SYSTEMS, Setup, Socket, WATCHDOG};
+use crate::fixture::{Http, Process, SYSTEMS, Setup, Socket, WATCHDOG, open_files, resident_kib};
 
 #[tokio::test]
 async fn beyond_the_connections_a_client_is_told_that_it_is_full_and_stop_still_works() {
@@ -93,21 +93,6 @@ fn lateness_ms(clock: &serde_json::Value) -> i64 {
     )]
     let now = chrono::Local::now().naive_local();
     (now - shown).num_milliseconds()
-}
-
-fn open_files(process: &Process) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", process.id()))
-        .unwrap()
-        .count()
-}
-
-fn resident_kib(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

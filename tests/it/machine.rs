@@ -6,6 +6,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -20,6 +21,8 @@ pub(crate) struct Machine {
     home: TempDir,
     /// None: that of the real machine.
     boot: Option<u128>,
+    /// The size of the disk, which is then a real file system of its own, in memory; it is gone with the program.
+    disk_kib: Option<u32>,
 }
 
 impl Machine {
@@ -29,7 +32,41 @@ impl Machine {
         for folder in ["disk", "durable"] {
             std::fs::create_dir(home.path().join(folder)).unwrap();
         }
-        Self { home, boot: None }
+        Self {
+            home,
+            boot: None,
+            disk_kib: None,
+        }
+    }
+
+    /// With a small disk that can be filled.
+    pub(crate) fn with_a_disk_of(kib: u32) -> Self {
+        Self {
+            disk_kib: Some(kib),
+            ..Self::new()
+        }
+    }
+
+    /// Fills the disk of a running program to the last byte.
+    pub(crate) fn fill(&self, process: &Process) {
+        let mut filler = std::fs::File::create(self.filler(process)).unwrap();
+        let full = loop {
+            if let Err(full) = filler.write_all(&[1; 4096]) {
+                break full;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::StorageFull, "{full}");
+    }
+
+    /// Makes room again.
+    pub(crate) fn make_room(&self, process: &Process) {
+        std::fs::remove_file(self.filler(process)).unwrap();
+    }
+
+    fn filler(&self, process: &Process) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", process.id()));
+        root.join(self.disk().strip_prefix("/").unwrap())
+            .join("filler")
     }
 
     /// The folder that the program sees.
@@ -77,7 +114,7 @@ impl Machine {
     pub(crate) fn with_what_is_durable(&self) -> Self {
         let mut other = Self::new();
         other.boot = self.boot;
-        for name in ["acequia.db", "acequia.db-wal", "acequia.db-journal"] {
+        for name in ["acequia.db", "acequia.db-wal", "acequia.db.lock"] {
             let durable = self.home.path().join("durable").join(name);
             if durable.exists() {
                 std::fs::copy(&durable, other.home.path().join("durable").join(name)).unwrap();
@@ -94,26 +131,39 @@ impl Machine {
         rebooted
     }
 
-    /// The program, in a mount namespace when it is to see another boot id. Whatever is in front of it is replaced by
-    /// it (`exec`), and does not fork.
+    /// The program, in a mount namespace when it is to see another boot id or a disk of its own. Whatever is in front of it
+    /// is replaced by it (`exec`), and does not fork.
     fn program(&self) -> Command {
-        const SCRIPT: &str = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id || \
-             { echo 'a test that reboots needs to mount in a namespace of its own' >&2; exit 1; }; \
-             shift; exec \"$@\"";
-        let Some(boot) = self.boot else {
-            return program::command(PROGRAM);
-        };
-        let id = format!("{boot:032x}");
-        let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
-        let file = self.home.path().join("boot_id");
-        std::fs::write(&file, parts.join("-") + "\n").unwrap();
+        const BOOT: &str = "mount --bind \"$BOOT_ID\" /proc/sys/kernel/random/boot_id";
+        const DISK: &str = "cp \"$DISK/acequia.toml\" \"$DISK.toml\" && \
+             mount -t tmpfs -o \"size=${KIB}k\" tmpfs \"$DISK\" && \
+             cp \"$DISK.toml\" \"$DISK/acequia.toml\"";
+        let mut steps = Vec::new();
         let mut program = program::command("unshare");
         program.arg("--mount");
         if !rustix::process::geteuid().is_root() {
             program.arg("--map-root-user");
         }
-        program.args(["sh", "-c", SCRIPT, "sh"]);
-        program.arg(file).arg(PROGRAM);
+        if let Some(boot) = self.boot {
+            let id = format!("{boot:032x}");
+            let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
+            let file = self.home.path().join("boot_id");
+            std::fs::write(&file, parts.join("-") + "\n").unwrap();
+            program.env("BOOT_ID", file);
+            steps.push(BOOT);
+        }
+        if let Some(kib) = self.disk_kib {
+            program.env("DISK", self.disk()).env("KIB", kib.to_string());
+            steps.push(DISK);
+        }
+        if steps.is_empty() {
+            return program::command(PROGRAM);
+        }
+        let script = format!(
+            "{{ {}; }} || {{ echo 'this test needs to mount in a namespace of its own' >&2; exit 1; }}; exec \"$@\"",
+            steps.join(" && ")
+        );
+        program.args(["sh", "-c", &script, "sh", PROGRAM]);
         program
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 const BELIEVED: u8 = b'0';
 /// It may lack a run's end, or hold a beginning that was refused: after a restart nothing may go on from it.
 const DOUBTED: u8 = b'1';
+/// Setting the mark has failed: it may be either.
+const UNKNOWN: u8 = b'?';
 
 /// The lock, held for as long as the database is used.
 ///
@@ -59,6 +61,7 @@ impl Lock {
         match set.and_then(|()| self.file.sync_data()) {
             Ok(()) => self.mark = Some(mark),
             Err(cause) => {
+                self.mark = Some(UNKNOWN);
                 tracing::error!(%cause, doubt, "the mark beside the store could not be set");
             }
         }
