@@ -28,5 +28,6 @@ mod retries;
 mod rooms;
 mod safety;
 mod simulation;
+mod steps;
 mod store;
 mod ticks;
