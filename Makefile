@@ -6,9 +6,10 @@ SHELL := bash
 
 CLIENT_SOURCES := $(shell find client/src client/index.html client/*.ts client/package-lock.json -type f 2>/dev/null)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .PHONY: help run test check bench prepare-server run-server prepare-client run-client prepare-tests \
-	prepare-ws-server run-ws-server prepare-react-clock run-react-clock
+	prepare-faketime prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,7 +43,11 @@ check: client/node_modules/.stamp ## Format, lint and type check, without mercy
 bench: prepare-client ## Measure the numbers of README
 	cargo bench --locked --bench load
 
-prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp
+prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime
+
+prepare-faketime:
+	@compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || { \
+		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime; }
 
 client/node_modules/.stamp: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund

@@ -2,7 +2,7 @@
 //! clients to test it with. Nothing here asserts what a gateway should do.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
@@ -514,16 +514,14 @@ impl Process {
         self.end("-TERM").await
     }
 
+    /// Sends a signal that does not end it: `-STOP` freezes it, `-CONT` lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(self.child.id(), signal);
+    }
+
     /// Sends a signal; returns the exit code.
     pub(crate) async fn end(self, signal: &str) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal(signal);
         self.exit_code().await
     }
 
@@ -567,4 +565,19 @@ pub(crate) fn resident_kib(process: &Process) -> u64 {
 #[expect(clippy::disallowed_methods, reason = "a test measures from outside")]
 pub(crate) fn instant() -> tokio::time::Instant {
     tokio::time::Instant::now()
+/// Sends a signal to a process that the test has started.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// The library that shows a program another wall clock, for `LD_PRELOAD`.
+pub(crate) fn faketime() -> PathBuf {
+    std::fs::read_dir("/usr/lib")
+        .unwrap()
+        .map(|folder| folder.unwrap().path().join("faketime/libfaketime.so.1"))
+        .find(|library| library.exists())
+        .expect("make prepare-tests installs faketime")
 }

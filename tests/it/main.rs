@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actuator;
 mod bad_input;
 mod clients;
 mod commands;
