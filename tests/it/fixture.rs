@@ -565,6 +565,8 @@ pub(crate) fn resident_kib(process: &Process) -> u64 {
 #[expect(clippy::disallowed_methods, reason = "a test measures from outside")]
 pub(crate) fn instant() -> tokio::time::Instant {
     tokio::time::Instant::now()
+}
+
 /// Sends a signal to a process that the test has started.
 pub(crate) fn send_signal(process: u32, signal: &str) {
     let sent = Command::new("kill")
