@@ -13,8 +13,8 @@
 //!
 //! 1. [`engine`] and [`command`] import nothing of ours but each other and [`time`]'s types. They cannot wait and hold
 //!    no clock.
-//! 2. Nothing is live before it is durable. The store owns the feed: a commit compares, writes, and makes the change
-//!    visible in one step. `http` never emits.
+//! 2. Nothing is live before it is durable, but for what closes a valve while the disk does not write. The store owns
+//!    the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
 //! 3. Only `http`, `legacy`, `socket`, `rooms` and `error` use `wire`. Only `socket`, `rooms` and `members` know
 //!    socketioxide. `rooms` never writes; `socket` never submits.
 //! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
