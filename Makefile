@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/index.html client/*.ts client/p
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test check bench prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check bench prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -34,6 +34,17 @@ ifdef NEXTEST
 else
 	RUST_TEST_THREADS=1 cargo test --locked --lib --test it
 endif
+
+# What a test of faults is: everything that breaks something, at length instead of for a moment.
+FAULTS := test(campaign::) | test(churn::) | test(damage::) | test(disk::) | test(durability::) | test(exhaustion::) \
+	| test(faketime::) | test(microscope::) | test(power::) | test(retries::) | test(safety::) | test(steps::) \
+	| test(actuator::)
+
+faults: prepare-client prepare-tests ## Break everything that can break, at length, and print the figures of README
+	rm -f target/faults.md
+	ACEQUIA_FAULTS=full ACEQUIA_FIGURES=$(CURDIR)/target/faults.md \
+		cargo nextest run --locked --release --profile faults -E '$(FAULTS)'
+	cat target/faults.md
 
 check: client/node_modules/.stamp ## Format, lint and type check, without mercy
 	cargo fmt --check

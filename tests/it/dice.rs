@@ -59,8 +59,16 @@ pub(crate) fn rounds(usually: usize) -> usize {
     if faults_in_full() { 100 } else { usually }
 }
 
-/// Says what was measured: shown when the test fails, or when the output of tests is shown.
+/// Says what was measured, as a row of a table: shown when the test fails, and added to the file that `ACEQUIA_FIGURES`
+/// names.
 #[expect(clippy::print_stdout, reason = "figures are for people")]
-pub(crate) fn report(what: &str, figures: &str) {
-    println!("{what}: {figures}");
+pub(crate) fn report(what: &str, figure: &str) {
+    println!("| {what} | {figure} |");
+    if let Some(path) = std::env::var_os("ACEQUIA_FIGURES") {
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path);
+        writeln!(file.unwrap(), "| {what} | {figure} |").unwrap();
+    }
 }

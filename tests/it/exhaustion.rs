@@ -217,7 +217,7 @@ async fn who_floods_it_with_commands_does_not_hold_up_those_of_others() {
         latencies[latencies.len() - 1],
     );
     let figures = format!("{rate} commands per second; others: median {median:?}, worst {worst:?}");
-    report("flood", &figures);
+    report("a flood from one client", &figures);
     // Other tests, and a program that was not optimized, share the processors with it: only alone every one counts.
     let bound = if faults_in_full() { worst } else { median };
     assert!(bound <= Duration::from_millis(100), "{figures}");

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::fixture::Process;
+use crate::fixture::{Process, faketime};
 use crate::program::{self, PROGRAM};
 
 /// A machine that can be switched off.
@@ -23,6 +23,8 @@ pub(crate) struct Machine {
     boot: Option<u128>,
     /// The size of the disk, which is then a real file system of its own, in memory; it is gone with the program.
     disk_kib: Option<u32>,
+    /// True when its wall clock can be set.
+    own_clock: bool,
 }
 
 impl Machine {
@@ -36,7 +38,29 @@ impl Machine {
             home,
             boot: None,
             disk_kib: None,
+            own_clock: false,
         }
+    }
+
+    /// With a wall clock of its own, which shows the right time at first.
+    pub(crate) fn with_a_clock() -> Self {
+        let machine = Self {
+            own_clock: true,
+            ..Self::new()
+        };
+        machine.set_clock(0);
+        machine
+    }
+
+    /// Sets the wall clock to so many seconds after (or before) the right time. The ticks go on.
+    pub(crate) fn set_clock(&self, off_s: i64) {
+        let file = NamedTempFile::new_in(self.home.path()).unwrap();
+        std::fs::write(file.path(), format!("{off_s:+}\n")).unwrap();
+        file.persist(self.clock_file()).unwrap();
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.home.path().join("clock")
     }
 
     /// With a small disk that can be filled.
@@ -77,8 +101,18 @@ impl Machine {
     /// Starts the program on what is on the disk.
     pub(crate) fn start(&self, config: &str) -> Process {
         let mut program = self.program();
+        let mut libraries = disk_library().as_os_str().to_owned();
+        if self.own_clock {
+            libraries.push(":");
+            libraries.push(faketime());
+            program
+                .env("FAKETIME_TIMESTAMP_FILE", self.clock_file())
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .env("NO_FAKE_STAT", "1");
+        }
         program
-            .env("LD_PRELOAD", disk_library())
+            .env("LD_PRELOAD", libraries)
             .env("DISK_DURABLE", self.home.path().join("durable"))
             .env("DISK_FAULT", self.fault_file())
             .args(["serve", "--listen", "127.0.0.1:0"]);
@@ -114,6 +148,10 @@ impl Machine {
     pub(crate) fn with_what_is_durable(&self) -> Self {
         let mut other = Self::new();
         other.boot = self.boot;
+        other.own_clock = self.own_clock;
+        if self.own_clock {
+            std::fs::copy(self.clock_file(), other.clock_file()).unwrap();
+        }
         for name in ["acequia.db", "acequia.db-wal", "acequia.db.lock"] {
             let durable = self.home.path().join("durable").join(name);
             if durable.exists() {

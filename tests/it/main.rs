@@ -5,6 +5,7 @@
 
 mod actuator;
 mod bad_input;
+mod campaign;
 mod clients;
 mod commands;
 mod configuration;

@@ -61,8 +61,9 @@ impl Lock {
         match set.and_then(|()| self.file.sync_data()) {
             Ok(()) => self.mark = Some(mark),
             Err(cause) => {
-                self.mark = Some(UNKNOWN);
-                tracing::error!(%cause, doubt, "the mark beside the store could not be set");
+                if self.mark.replace(UNKNOWN) != Some(UNKNOWN) {
+                    tracing::error!(%cause, doubt, "the mark beside the store could not be set");
+                }
             }
         }
     }
