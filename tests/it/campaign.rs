@@ -135,13 +135,14 @@ impl Field {
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pause.tick().await;
-            let (address, since) = *self.gateway.borrow();
+            let (address, _) = *self.gateway.borrow();
             let path = format!("/systems/{pond}");
             let http = Http::new(address);
             let looked = timeout(PATIENCE, http.try_send(Method::GET, &path, &[], "")).await;
             let Ok(Ok(answer)) = looked else { continue };
             let state = answer.json()["state"].clone();
             if number(&state, "seq") > number(&began["state"], "seq") && state["mode"] == "wait" {
+                let (_, since) = *self.gateway.borrow();
                 let over = instant().saturating_duration_since(asked.max(since));
                 return u64::try_from(over.as_millis()).unwrap();
             }
@@ -160,20 +161,20 @@ struct Figures {
     lost: usize,
     watered_twice: usize,
     longer_than_asked: usize,
-    worst_overrun_ms: u64,
+    /// In milliseconds, by the fault of the round.
+    worst_overrun_ms: BTreeMap<Fault, u64>,
 }
 
 impl Figures {
     /// The rows of the table in README.
     fn tell(&self) {
-        let faults: Vec<_> = self
-            .faults
-            .iter()
-            .map(|(f, n)| format!("{n} × {f:?}"))
-            .collect();
+        let listed = |list: Vec<String>| list.join(", ");
+        let faults = self.faults.iter().map(|(f, n)| format!("{f:?} {n}"));
+        let worst = self.worst_overrun_ms.iter();
+        let worst = worst.map(|(fault, ms)| format!("{fault:?} {ms} ms"));
         let rows = [
             ("rounds", self.rounds.to_string()),
-            ("faults injected", faults.join(", ")),
+            ("faults injected", listed(faults.collect())),
             ("commands answered", self.answered.to_string()),
             ("requests sent for them", self.sent.to_string()),
             (
@@ -186,7 +187,7 @@ impl Figures {
                 self.watered_twice.to_string(),
             ),
             ("runs longer than asked", self.longer_than_asked.to_string()),
-            ("worst over-run", format!("{} ms", self.worst_overrun_ms)),
+            ("worst over-run", listed(worst.collect())),
         ];
         rows.iter().for_each(|(what, figure)| report(what, figure));
     }
@@ -255,8 +256,8 @@ impl Site {
                 let times = dice.random_range(1..=3);
                 let enough = sent + times * CONTROLLERS;
                 self.until(field, |account| account.sent >= enough).await;
-                process.signal("-CONT");
                 self.is_back();
+                self.process.as_ref().unwrap().signal("-CONT");
             }
             Fault::DiskFull | Fault::DiskFails => {
                 let fails = if fault == Fault::DiskFull {
@@ -385,7 +386,8 @@ async fn round(site: &mut Site, n: usize, dice: &mut Dice, figures: &mut Figures
     site.until(&field, |account| account.answered.len() >= enough)
         .await;
     for overrun in join_all(ponds).await {
-        figures.worst_overrun_ms = figures.worst_overrun_ms.max(overrun.unwrap());
+        let worst = figures.worst_overrun_ms.entry(fault).or_default();
+        *worst = overrun.unwrap().max(*worst);
     }
     over.send_replace(true);
     join_all(controllers).await;
@@ -437,5 +439,6 @@ async fn whatever_goes_wrong_no_answer_is_lost_nothing_waters_twice_or_too_long(
     assert_eq!(figures.lost, 0, "{figures:?}");
     assert_eq!(figures.watered_twice, 0, "{figures:?}");
     assert_eq!(figures.longer_than_asked, 0, "{figures:?}");
-    assert!(figures.worst_overrun_ms <= 200, "{figures:?}");
+    let worst = figures.worst_overrun_ms.values().max();
+    assert!(worst <= Some(&200), "{figures:?}");
 }
