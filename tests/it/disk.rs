@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Answer, Http, Process, SYSTEMS, WATCHDOG};
+use crate::fixture::{Answer, Http, Packet, Process, SYSTEMS, Socket, WATCHDOG};
 use crate::machine::Machine;
 
 /// What the program would show if the machine lost power now.
@@ -49,16 +49,18 @@ async fn hang(machine: &Machine, gateway: &Process, path: &'static str) -> JoinH
 }
 
 #[tokio::test]
-async fn a_command_is_not_answered_before_the_sync_returns_and_is_lost_with_the_power() {
+async fn a_command_is_neither_answered_nor_told_before_its_sync_returns_and_is_lost_with_the_power()
+{
     let machine = Machine::new();
     let gateway = machine.start(SYSTEMS);
     gateway.http.change("/systems/north/manual?by=first").await;
+    let mut socket = Socket::connect(gateway.address).await;
+    socket.join("north").await;
     let command = hang(&machine, &gateway, "/systems/north/stop").await;
-    assert_eq!(
-        gateway.http.state("north").await["seq"],
-        1,
-        "nothing is shown before it is durable"
-    );
+    assert_eq!(gateway.http.state("north").await["seq"], 1);
+    let (_, told) = socket.ask("leave", &[json!("south")]).await;
+    let only_clocks = |packet: &Packet| matches!(packet, Packet::Event(name, _) if name == "clock");
+    assert!(told.iter().all(only_clocks), "{told:?}");
     assert!(!command.is_finished());
     assert_eq!(if_power_failed_now(&machine).await["seq"], 1);
     machine.heal();

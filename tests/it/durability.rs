@@ -1,129 +1,141 @@
 //! kill -9 in the middle of commands: what was answered is there, nothing is half-done.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use acequia::time::{Clock, SystemClock};
 use futures_util::future::join_all;
-use hyper::Method;
+use rand::RngExt;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::dice::{Dice, rounds};
 use crate::fixture::{Process, Socket};
+use crate::load::{CONTROLLERS, Load, Shown, number, watch};
 
-const SYSTEMS: usize = 20;
-const COMMANDS: usize = 200;
-const ROUNDS: usize = 10;
+const FIELDS: usize = 20;
+const VERBS: &[&str] = &[
+    "manual?",
+    "stop?",
+    "timer?seconds=3600&",
+    "timer?seconds=1&",
+];
 
-fn config() -> String {
-    (0..SYSTEMS)
-        .map(|i| format!("[[systems]]\nid = \"s{i}\"\n"))
-        .collect()
+/// Nobody commands these but the test: their deadlines pass while the gateway is down.
+const PONDS: [(&str, &str, &str); 3] = [
+    ("pond-0", "timer?seconds=1", "completed"),
+    ("pond-1", "timer?seconds=1", "completed"),
+    ("pond-2", "manual", "limited"),
+];
+
+fn fields() -> Vec<String> {
+    (0..FIELDS).map(|i| format!("s{i}")).collect()
 }
 
-/// The highest state of each system that somebody was answered with.
-type Answered = Arc<Mutex<HashMap<String, Value>>>;
+fn config() -> String {
+    let mut ids = fields();
+    ids.extend(PONDS.map(|(id, _, _)| id.into()));
+    let tables = ids.iter().map(|id| format!("[[systems]]\nid = \"{id}\"\n"));
+    tables.collect::<String>() + "manual_limit = 1\n"
+}
 
-/// Sends commands to all systems from twenty controllers until it is killed; `kill_after` answers end the gateway.
-async fn load(gateway: Process, round: usize, kill_after: usize, answered: &Answered) {
-    let answers = Arc::new(AtomicUsize::new(0));
-    let gateway = Arc::new(Mutex::new(Some(gateway)));
-    let http = gateway.lock().unwrap().as_ref().unwrap().http.clone();
-    let controllers = (0..SYSTEMS).map(|i| {
-        let (http, answers, answered, gateway) = (
-            http.clone(),
-            Arc::clone(&answers),
-            Arc::clone(answered),
-            Arc::clone(&gateway),
-        );
-        async move {
-            for n in 0..COMMANDS / SYSTEMS {
-                let system = format!("s{}", (i + n) % SYSTEMS);
-                let verb = ["manual", "stop", "timer?seconds=3600"][(n + round) % 3];
-                let path = format!("/systems/{system}/{verb}");
-                let Ok(answer) = http.try_send(Method::POST, &path, &[], "").await else {
-                    return;
-                };
-                let outcome = answer.json();
-                let state = outcome["state"].clone();
-                let mut known = answered.lock().unwrap();
-                let last = known.entry(system).or_insert_with(|| state.clone());
-                if last["seq"].as_u64() <= state["seq"].as_u64() {
-                    *last = state;
-                }
-                drop(known);
-                if answers.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
-                    gateway.lock().unwrap().take().unwrap().kill();
-                    return;
-                }
-            }
-        }
+/// Starts the runs of the ponds, of one second each, and waits for their answers.
+async fn open_the_ponds(gateway: &Process) {
+    let opened = PONDS.map(|(id, verb, _)| async move {
+        let state = gateway.http.change(&format!("/systems/{id}/{verb}")).await;
+        assert!(number(&state, "remaining_ms") <= 1_000, "{state}");
     });
-    join_all(controllers).await;
-    assert!(
-        gateway.lock().unwrap().is_none(),
-        "killed after {kill_after} answers"
-    );
+    join_all(opened).await;
+}
+
+/// Their runs were as long as they were to be, though nobody was there to end them.
+fn ponds_ended_at_their_deadline(now: &Shown, round: usize) {
+    for (id, _, outcome) in PONDS {
+        let (state, rows) = &now.0[id];
+        assert_eq!(state["mode"], "wait", "{state}");
+        assert_eq!(rows.len(), (round + 1).min(100), "{id}: one run a round");
+        assert_eq!(rows[0]["outcome"], outcome, "{}", rows[0]);
+        assert_eq!(rows[0]["planned_ms"], 1_000, "{}", rows[0]);
+    }
+}
+
+/// Runs that came to their deadline lasted as long as they were to, by every field that says so.
+fn deadlines_were_kept(rows: &[Value]) {
+    let due = |row: &&Value| row["outcome"] == "completed" || row["outcome"] == "limited";
+    for row in rows.iter().filter(due) {
+        assert_eq!(row["duration_ms"], row["planned_ms"], "{row}");
+        let at = |field: &str| {
+            row[field]
+                .as_str()
+                .unwrap()
+                .parse::<chrono::NaiveDateTime>()
+        };
+        let lasted = (at("end").unwrap() - at("start").unwrap()).num_milliseconds();
+        assert_eq!(row["duration_ms"], lasted, "{row}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_that_was_answered_survives_kill_9_ten_times() {
+async fn state_history_answers_and_what_clients_saw_agree_after_kill_9_again_and_again() {
+    let mut dice = Dice::new();
+    let clock = SystemClock::new().unwrap();
     let folder = TempDir::new().unwrap();
-    let answered = Answered::default();
-    for round in 0..ROUNDS {
-        let gateway = Process::start(folder.path(), &config(), &[]);
-        // Somewhere in the middle, elsewhere each time.
-        load(gateway, round, 40 + 13 * round, &answered).await;
-
-        let gateway = Process::start(folder.path(), &config(), &[]);
-        let known = answered.lock().unwrap().clone();
-        for (system, answered) in &known {
-            let state = gateway.http.state(system).await;
-            let (now, then) = (
-                state["seq"].as_u64().unwrap(),
-                answered["seq"].as_u64().unwrap(),
-            );
-            // A command whose answer was lost may have been carried out: one per controller at the most.
-            assert!(
-                now >= then && now <= then + SYSTEMS as u64,
-                "{system}: {answered} then, {state} now"
-            );
-            if now == then {
-                for field in ["mode", "start", "end", "by"] {
-                    let (was, is) = (&answered[field], &state[field]);
-                    let same = was == is || (field != "mode" && near(was, is));
-                    assert!(same, "{system}.{field}: {was} then, {is} now");
-                }
-            }
-            seq_has_no_gap(&gateway, system, now, &state).await;
+    let mut systems = fields();
+    systems.extend(PONDS.map(|(id, _, _)| id.into()));
+    let mut gateway = Process::start(folder.path(), &config(), &[]);
+    let mut before = Shown::by(&gateway.http, &systems).await;
+    let mut actions_seen = 0;
+    for round in 0..rounds(10) {
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(watch(gateway.address, &systems).await);
         }
+        let mut load = Load::start(&gateway.http, &fields(), VERBS, &mut dice);
+        load.answers(dice.random_range(20..250)).await;
+        open_the_ponds(&gateway).await;
         gateway.kill();
-    }
-    assert!(answered.lock().unwrap().len() == SYSTEMS);
-}
+        let answered = load.end().await;
+        clock.sleep_until(clock.now().ticks.plus(1_000)).await;
 
-/// A run that goes on is shown by times derived from now: milliseconds may differ by one.
-fn near(a: &Value, b: &Value) -> bool {
-    let millis = |v: &Value| {
-        let text = v.as_str()?.to_owned();
-        chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.3f")
-            .ok()
-            .map(|t| t.and_utc().timestamp_millis())
-    };
-    matches!((millis(a), millis(b)), (Some(a), Some(b)) if a.abs_diff(b) <= 2)
+        gateway = Process::start(folder.path(), &config(), &[]);
+        let now = Shown::by(&gateway.http, &systems).await;
+        now.must_hold(&answered);
+        now.must_follow(&before);
+        for client in clients {
+            let seen = client.await.unwrap();
+            now.must_agree_with(&seen);
+            actions_seen += seen.iter().filter(|(event, _)| event == "action").count();
+        }
+        ponds_ended_at_their_deadline(&now, round);
+        for (system, (state, rows)) in &now.0 {
+            deadlines_were_kept(rows);
+            seq_has_no_gap(system, state, rows);
+            // A command whose answer was lost may have been carried out, one per controller at the most, and one
+            // deadline may have passed.
+            let then = answered.iter().map(|one| &one.outcome["state"]);
+            let then = then.filter(|state| state["system"] == **system);
+            let then = then.map(|state| number(state, "seq")).max();
+            let then = then.unwrap_or_else(|| number(&before.0[system].0, "seq"));
+            let lost = CONTROLLERS as u64 + 1;
+            assert!(
+                number(state, "seq") <= then + lost,
+                "{then} then, {state} now"
+            );
+        }
+        before = now;
+    }
+    assert!(actions_seen > 0, "nobody saw an action");
 }
 
 /// Every change of seq is a start, a replacement or an end. From the rows of the history, newest first, each number
 /// must be explained: an end has its own row, a start is the number before or the end of what it replaced.
-async fn seq_has_no_gap(gateway: &Process, system: &str, seq: u64, state: &Value) {
-    let rows = gateway.http.history(system).await;
+fn seq_has_no_gap(system: &str, state: &Value, rows: &[Value]) {
+    let seq = number(state, "seq");
     let mut expected = seq;
     if state["mode"] != "wait" {
         let replaced = rows.first().is_some_and(|row| row["id"] == seq);
         expected = if replaced { seq } else { seq - 1 };
     }
-    for row in &rows {
+    for row in rows {
         let id = row["id"].as_u64().unwrap();
         assert_eq!(id, expected, "{system}: {rows:?}");
         let next = rows.iter().find(|other| other["id"].as_u64() < Some(id));

@@ -1,21 +1,22 @@
-//! Controllers that never rest, and the account of what they were answered: whatever happens to the gateway, it must
-//! be found again in its states and its history.
+//! Controllers that never rest, those who watch, and the account of what they were told: whatever happens to the gateway,
+//! it must be found again in its states and its history.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use hyper::{Method, StatusCode};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::dice::Dice;
-use crate::fixture::{Http, WATCHDOG};
+use crate::fixture::{Http, Packet, Socket, WATCHDOG};
 
-const CONTROLLERS: usize = 12;
+pub(crate) const CONTROLLERS: usize = 12;
 
 /// Commands at random to systems at random, from many controllers at once, for as long as the gateway answers.
 pub(crate) struct Load {
@@ -27,7 +28,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Answered {
     by: String,
-    outcome: Value,
+    pub(crate) outcome: Value,
 }
 
 impl Load {
@@ -90,6 +91,35 @@ impl Load {
     }
 }
 
+/// Joins all of the systems and notes everything that comes until the gateway ends.
+pub(crate) async fn watch(
+    address: SocketAddr,
+    systems: &[String],
+) -> JoinHandle<Vec<(String, Value)>> {
+    let mut socket = Socket::connect(address).await;
+    let mut seen = Vec::new();
+    let mut note = move |packet| match packet {
+        Packet::Event(event, payload) => {
+            seen.push((event, payload));
+            None
+        }
+        Packet::Closed => Some(std::mem::take(&mut seen)),
+        Packet::Ack(..) => panic!("{packet:?}"),
+    };
+    for system in systems {
+        let (ack, before) = socket.ask("join", &[json!(system)]).await;
+        assert_eq!(ack["ok"], true, "{ack}");
+        before.into_iter().for_each(|packet| _ = note(packet));
+    }
+    tokio::spawn(async move {
+        loop {
+            if let Some(seen) = note(socket.next().await) {
+                return seen;
+            }
+        }
+    })
+}
+
 /// What a gateway shows of its systems: the state, and the newest actions first.
 #[derive(Debug)]
 pub(crate) struct Shown(pub(crate) BTreeMap<String, (Value, Vec<Value>)>);
@@ -108,41 +138,71 @@ impl Shown {
     pub(crate) fn must_hold(&self, answered: &[Answered]) {
         for Answered { by, outcome } in answered {
             let then = &outcome["state"];
-            let (now, rows) = &self.0[then["system"].as_str().unwrap()];
-            let about = || format!("{outcome} by {by}, now {now}, {rows:#?}");
-            assert!(number(now, "seq") >= number(then, "seq"), "{}", about());
+            self.must_explain(then);
             if outcome["changed"] == false {
                 continue;
             }
+            let (_, rows) = &self.0[text(then, "system")];
             let ended = rows.iter().find(|row| row["id"] == then["seq"]);
-            if then["mode"] == "wait" {
-                let ended = ended.unwrap_or_else(|| panic!("no end: {}", about()));
-                assert_eq!(ended["outcome"], "stopped", "{}", about());
-            }
-            assert!(
-                ended.is_none_or(|row| row["ended_by"] == **by),
-                "{}",
-                about()
-            );
-            if then["mode"] == "wait" {
-                continue;
-            }
-            assert!(
-                ended.is_none_or(|row| row["outcome"] == "replaced"),
-                "{}",
-                about()
-            );
-            // The run goes on, or it is the first that ended afterwards.
-            let later = rows.iter().rev();
-            let mut later = later.filter(|row| number(row, "id") > number(then, "seq"));
-            let run = match now["seq"] == then["seq"] {
-                true => now,
-                false => later
-                    .next()
-                    .unwrap_or_else(|| panic!("no end: {}", about())),
+            let right = match (then["mode"] == "wait", ended) {
+                (true, row) => row.is_some_and(|row| row["outcome"] == "stopped"),
+                (false, row) => row.is_none_or(|row| row["outcome"] == "replaced"),
             };
-            let same = run["mode"] == then["mode"] && run["by"] == **by;
-            assert!(same && near(&run["start"], &then["start"]), "{}", about());
+            let by_whom = ended.is_none_or(|row| row["ended_by"] == **by);
+            assert!(right && by_whom, "{outcome} by {by} ended {ended:?}");
+        }
+    }
+
+    /// A state of before is that of now, or the history tells what became of it.
+    fn must_explain(&self, then: &Value) {
+        let (now, rows) = &self.0[text(then, "system")];
+        let (seq, about) = (number(then, "seq"), || {
+            format!("{then}, now {now}, {rows:#?}")
+        });
+        assert!(number(now, "seq") >= seq, "{}", about());
+        if now["seq"] == then["seq"] {
+            for field in ["mode", "start", "end", "by"] {
+                let (was, is) = (&then[field], &now[field]);
+                let same = was == is || (field != "mode" && near(was, is));
+                assert!(same, "{field}: {}", about());
+            }
+        } else if then["mode"] == "wait" {
+            let ended = rows.iter().any(|row| number(row, "id") == seq);
+            assert!(ended || seq == 0, "{}", about());
+        } else {
+            // The first that ended afterwards.
+            let mut later = rows.iter().rev().filter(|row| number(row, "id") > seq);
+            let ended = later
+                .next()
+                .unwrap_or_else(|| panic!("no end: {}", about()));
+            for field in ["mode", "start", "by"] {
+                let (was, is) = (&then[field], &ended[field]);
+                let same = was == is || (field == "start" && near(was, is));
+                assert!(same, "{field}: {is} of {}", about());
+            }
+        }
+    }
+
+    /// What somebody has watched: states never go back, and neither they nor actions were told that are not so.
+    pub(crate) fn must_agree_with(&self, seen: &[(String, Value)]) {
+        let mut last = BTreeMap::new();
+        for (event, payload) in seen {
+            let system = text(payload, "system");
+            let (now, rows) = &self.0[system];
+            match event.as_str() {
+                "state" => {
+                    self.must_explain(payload);
+                    let (seq, before) = (number(payload, "seq"), last.get(system));
+                    assert!(before.is_none_or(|before| *before < seq), "{payload}");
+                    last.insert(system, seq);
+                }
+                "action" => assert!(rows.contains(payload), "{payload} {rows:#?}"),
+                "clock" => assert!(
+                    number(payload, "seq") <= number(now, "seq"),
+                    "{payload} {now}"
+                ),
+                other => panic!("{other}: {payload}"),
+            }
         }
     }
 
@@ -166,17 +226,25 @@ impl Shown {
     }
 }
 
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    let text = value[field].as_str();
+    text.unwrap_or_else(|| panic!("no {field}: {value}"))
+}
+
 pub(crate) fn number(value: &Value, field: &str) -> u64 {
     let number = value[field].as_u64();
     number.unwrap_or_else(|| panic!("no {field}: {value}"))
 }
 
-/// A run that goes on is shown by times derived from now: milliseconds may differ by the wavering of the clocks.
+/// Wall times of a run are derived from two clocks that are read one after the other: where a busy machine holds the
+/// program up in between they are off by as much. Less than a step of the wall clock is no other time.
+const SAME_TIME_MS: u64 = 500;
+
 pub(crate) fn near(a: &Value, b: &Value) -> bool {
     let millis = |v: &Value| {
         NaiveDateTime::parse_from_str(v.as_str()?, "%Y-%m-%dT%H:%M:%S%.3f")
             .ok()
             .map(|t| t.and_utc().timestamp_millis())
     };
-    matches!((millis(a), millis(b)), (Some(a), Some(b)) if a.abs_diff(b) <= 2)
+    matches!((millis(a), millis(b)), (Some(a), Some(b)) if a.abs_diff(b) <= SAME_TIME_MS)
 }
