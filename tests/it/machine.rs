@@ -100,7 +100,17 @@ impl Machine {
 
     /// Starts the program on what is on the disk.
     pub(crate) fn start(&self, config: &str) -> Process {
+        self.start_program(self.program(), config)
+    }
+
+    /// The same in a time zone, as in `Europe/Paris`.
+    pub(crate) fn start_in(&self, zone: &str, config: &str) -> Process {
         let mut program = self.program();
+        program.env("TZ", zone);
+        self.start_program(program, config)
+    }
+
+    fn start_program(&self, mut program: Command, config: &str) -> Process {
         let mut libraries = disk_library().as_os_str().to_owned();
         if self.own_clock {
             libraries.push(":");

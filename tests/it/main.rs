@@ -16,6 +16,7 @@ mod disk;
 mod docs;
 mod durability;
 mod exhaustion;
+mod faketime;
 mod fixture;
 mod full_disk;
 mod health;
