@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::command::SystemId;
 use crate::engine::{self, State};
-use crate::gateway::{Gateway, SubmitError};
+use crate::gateway::{Demands, Gateway, SubmitError};
 use crate::store::{Committed, Feed, ReadError};
 use crate::time::{Moment, Ticks};
 
@@ -33,7 +33,7 @@ pub(crate) async fn watch(gateway: Gateway) {
         let now = gateway.clock().now();
         let due = running.due(&now);
         let mut failed = behind;
-        for settled in settle(&gateway, due).await {
+        for settled in settle(&gateway, due, Demands::All).await {
             match settled {
                 Ok((system, state)) => running.put(system, state),
                 Err(_) => failed = true,
@@ -59,8 +59,8 @@ pub(crate) async fn watch(gateway: Gateway) {
     }
 }
 
-/// Settles everything once, before anybody is served: after a reboot nothing that was running may be shown as if it
-/// were.
+/// Ends what must have ended, before anybody is served: after a reboot nothing that was running may be shown as if it
+/// were. Does not depend on the disk.
 ///
 /// # Errors
 /// [`SubmitError`] when the store does not answer.
@@ -73,17 +73,18 @@ pub(crate) async fn settle_all(gateway: &Gateway) -> Result<(), SubmitError> {
         }
     }
     let systems = running.into_iter().map(|(system, _)| system).collect();
-    let settled = settle(gateway, systems).await;
+    let settled = settle(gateway, systems, Demands::Ends).await;
     settled.into_iter().try_for_each(|one| one.map(|_| ()))
 }
 
 async fn settle(
     gateway: &Gateway,
     due: Vec<SystemId>,
+    demands: Demands,
 ) -> Vec<Result<(SystemId, State), SubmitError>> {
     futures_util::stream::iter(due)
         .map(|system| async move {
-            let state = gateway.settled(&system).await?;
+            let (state, _) = gateway.settled(&system, demands).await?;
             Ok((system, state))
         })
         .buffer_unordered(AT_ONCE)

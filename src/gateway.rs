@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::command::{Command, Request, SystemId};
 use crate::config::Systems;
-use crate::engine::{self, Answer, Decision, Reason, State};
+use crate::engine::{self, Answer, Change, Decision, Reason, State};
 use crate::store::receipt::Receipt;
 use crate::store::{CommitError, ReadError, Store};
 use crate::time::{Clock, Moment};
@@ -30,6 +30,15 @@ pub(crate) enum SubmitError {
     Unavailable,
     #[error("the key of the request was used for another one")]
     KeyReused,
+}
+
+/// Which of the things that the clocks demand are seen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demands {
+    /// That runs end. It never fails for want of a disk.
+    Ends,
+    /// That, too, runs are shown anew after a step of the wall clock.
+    All,
 }
 
 impl From<ReadError> for SubmitError {
@@ -86,20 +95,16 @@ impl Gateway {
         command: &Command,
         request: Option<&Request>,
     ) -> Result<Answer, SubmitError> {
-        let stops = matches!(command, Command::Stop { .. });
+        // A stop only waits for what ends the run: a run that is over need not be shown anew.
+        let demands = match command {
+            Command::Stop { .. } => Demands::Ends,
+            Command::Timer { .. } | Command::Manual { .. } => Demands::All,
+        };
         let (mut overtaken, mut alone) = (false, false);
         loop {
-            let state = self.store.load(system).await?;
-            let now = self.clock.now();
-            // What the clocks demand comes first. A stop only waits for what ends the run: a run that is over need
-            // not be shown anew.
-            let demanded = engine::settle(&state, &now).filter(|change| !stops || change.closes());
-            if let Some(change) = demanded {
-                ignore_stale(self.store.commit(system, change).await)?;
-                continue;
-            }
+            let (state, now) = self.settled(system, demands).await?;
             let decision = engine::decide(&state, command, &now);
-            let (change, unchanged) = match decision {
+            let outcome = match decision {
                 // An opening may be in the commit in hand, or wait for the next one: who asked for it may have given
                 // up, and relies on this stop.
                 Decision::Unchanged(Reason::NotRunning) if !alone => {
@@ -107,7 +112,6 @@ impl Gateway {
                     alone = true;
                     continue;
                 }
-                Decision::Unchanged(reason) => (None, Some(reason)),
                 // Something closed the valve while this command waited. Who did that came later and has the last
                 // word; a person who wants water after all can ask again.
                 Decision::Change(change)
@@ -115,57 +119,85 @@ impl Gateway {
                 {
                     return Err(SubmitError::Overloaded);
                 }
-                Decision::Change(change) => (Some(change), None),
-            };
-            let state = change.as_ref().map_or(state, |change| change.state.clone());
-            let answer = |now: &Moment| Answer {
-                shown: state.shown(now),
-                unchanged,
-            };
-            let committed = match (request, change) {
-                (None, None) => return Ok(answer(&now)),
-                (None, Some(change)) => self.store.commit(system, change).await.map(|()| None),
-                (Some(request), change) => {
-                    let receipt = Receipt {
-                        request: request.clone(),
-                        boot: now.boot,
-                        ticks: now.ticks,
-                        answer: answer(&now),
+                Decision::Unchanged(reason) => {
+                    let answer = Answer {
+                        shown: state.shown(&now),
+                        unchanged: Some(reason),
                     };
-                    let committed = self
-                        .store
-                        .commit_once(system, change, receipt.clone())
-                        .await;
-                    committed.map(|before| Some(before.unwrap_or(receipt.answer)))
+                    self.unchanged(system, request, answer, &now).await
                 }
+                Decision::Change(change) => self.change(system, request, change, &now).await,
             };
-            match committed {
-                Ok(None) => return Ok(answer(&self.clock.now())),
-                Ok(Some(kept)) => return Ok(kept),
+            match outcome {
                 // This ends: without a stop a system can change twice at the most (to a timer, to manual), and after
                 // one an opening gives up and another stop has nothing left to do.
                 Err(CommitError::Stale) => overtaken = true,
-                // That nothing runs is true whether it can be written or not.
-                Err(CommitError::Unavailable | CommitError::Overloaded)
-                    if unchanged == Some(Reason::NotRunning) =>
-                {
-                    return Ok(answer(&now));
-                }
-                Err(error) => return Err(error.into()),
+                outcome => return Ok(outcome?),
             }
         }
     }
 
-    /// Commits what the clocks demand of a system, and returns the state that results.
+    /// Commits a change, and with it the answer if its request has a key.
+    async fn change(
+        &self,
+        system: &SystemId,
+        request: Option<&Request>,
+        change: Change,
+        now: &Moment,
+    ) -> Result<Answer, CommitError> {
+        let state = change.state.clone();
+        let answer = |now: &Moment| Answer {
+            shown: state.shown(now),
+            unchanged: None,
+        };
+        let Some(request) = request else {
+            self.store.commit(system, change).await?;
+            return Ok(answer(&self.clock.now()));
+        };
+        let receipt = Receipt::new(request, answer(now), now);
+        let kept = receipt.answer.clone();
+        let before = self.store.commit_once(system, Some(change), receipt);
+        Ok(before.await?.unwrap_or(kept))
+    }
+
+    /// Keeps an answer that says that nothing changed, if its request has a key.
+    async fn unchanged(
+        &self,
+        system: &SystemId,
+        request: Option<&Request>,
+        answer: Answer,
+        now: &Moment,
+    ) -> Result<Answer, CommitError> {
+        let Some(request) = request else {
+            return Ok(answer);
+        };
+        let receipt = Receipt::new(request, answer.clone(), now);
+        match self.store.commit_once(system, None, receipt).await {
+            Ok(before) => Ok(before.unwrap_or(answer)),
+            // That nothing runs is true whether it can be kept or not.
+            Err(CommitError::Unavailable) if answer.unchanged == Some(Reason::NotRunning) => {
+                Ok(answer)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits what the clocks demand of a system, and returns the state that results, with the moment at which they
+    /// demanded nothing more.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub(crate) async fn settled(&self, system: &SystemId) -> Result<State, SubmitError> {
+    pub(crate) async fn settled(
+        &self,
+        system: &SystemId,
+        demands: Demands,
+    ) -> Result<(State, Moment), SubmitError> {
         loop {
-            let state = self.store.load(system).await?;
-            match engine::settle(&state, &self.clock.now()) {
+            let (state, now) = (self.store.load(system).await?, self.clock.now());
+            let change = engine::settle(&state, &now);
+            match change.filter(|change| demands == Demands::All || change.closes()) {
                 Some(change) => ignore_stale(self.store.commit(system, change).await)?,
-                None => return Ok(state),
+                None => return Ok((state, now)),
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::config::{Limits, Origins, System};
 use crate::connection::Connections;
 use crate::engine::Answer;
 use crate::error::{ApiError, Code};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, SubmitError};
 use crate::members::Members;
 use crate::origin;
 use crate::query::{self, Asked, Verb};
@@ -173,8 +173,16 @@ impl App {
             },
             Verb::Stop => Command::Stop { by },
         };
-        let answer = self.gateway.submit(&system.id, &command, request.as_ref());
-        Ok(answer.await?)
+        let (gateway, id) = (self.gateway.clone(), system.id.clone());
+        let submitted = async move { gateway.submit(&id, &command, request.as_ref()).await };
+        if verb != Verb::Stop {
+            return Ok(submitted.await?);
+        }
+        // Who asks for a stop and does not wait for the answer wants it all the more.
+        match tokio::spawn(submitted).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(SubmitError::Unavailable.into()),
+        }
     }
 }
 

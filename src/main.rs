@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acequia::config::{self, Overrides, Settings};
@@ -62,7 +61,7 @@ enum Task {
     },
 }
 
-fn main() -> ExitCode {
+fn main() {
     let done = match Arguments::parse().task {
         Task::Serve {
             config,
@@ -80,14 +79,25 @@ fn main() -> ExitCode {
         Task::Simulate { url } => simulate(&url),
         Task::Check { config } => check(&config),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { text, code }) => {
+    let code = done.as_ref().err().map_or(0, |failure| failure.code);
+    last_words(done.err());
+    std::process::exit(code.into())
+}
+
+/// Lets the log write what it holds, and says why the program ends. Standard error may be a pipe that nobody reads: who
+/// waits for it does not keep the program, which somebody wants to start again, from ending.
+fn last_words(failure: Option<Failure>) {
+    let (said, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut log = LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        drop(log.take());
+        if let Some(Failure { text, .. }) = failure {
             // Nobody reads it if even this cannot be written.
             let _ = writeln!(io::stderr(), "acequia: {text}");
-            ExitCode::from(code)
         }
-    }
+        let _ = said.send(());
+    });
+    let _ = done.recv_timeout(LAST_WORDS);
 }
 
 /// Why the program ends early: one line for the person at the machine.
@@ -143,8 +153,14 @@ fn check(path: &Path) -> Result<(), Failure> {
 /// does not hold up the water.
 const LINES_WAITING: usize = 4096;
 
-/// Logs to standard error until the guard is dropped.
-fn log(filter: &str) -> WorkerGuard {
+/// How long the end of the program waits for standard error.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The thread that writes the log: it ends, when all is written, with this.
+static LOG: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Logs to standard error, panics too.
+fn log(filter: &str) {
     let (lines, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(LINES_WAITING)
         .lossy(true)
@@ -156,7 +172,8 @@ fn log(filter: &str) -> WorkerGuard {
         // A log that cannot be written, because who read it is gone, is no reason to fail.
         .log_internal_errors(false)
         .init();
-    guard
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    *LOG.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(guard);
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -167,7 +184,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn serve(mut settings: Settings, simulate: bool) -> Result<(), Failure> {
-    let _log = log(&settings.log);
+    log(&settings.log);
     let files = allow_many_files();
     if !settings.fit_into(files) {
         let connections = settings.limits.connections;
@@ -245,7 +262,7 @@ async fn simulate_here(mut address: SocketAddr) {
 }
 
 fn simulate(url: &str) -> Result<(), Failure> {
-    let _log = log("info");
+    log("info");
     runtime()?.block_on(async {
         let shutdown = on_signal().map_err(failure)?;
         tokio::select! {

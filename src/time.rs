@@ -181,9 +181,19 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
+        // A thread that is held up between two readings would derive times from them that are off by as much.
+        const ATTEMPTS: u32 = 8;
+        let (mut ticks, mut utc_ms) = (read_ticks(), read_wall());
+        for _ in 0..ATTEMPTS {
+            let after = read_ticks();
+            if after.since(ticks) <= 1 {
+                break;
+            }
+            (ticks, utc_ms) = (after, read_wall());
+        }
         Moment {
-            utc_ms: read_wall(),
-            ticks: read_ticks(),
+            utc_ms,
+            ticks,
             boot: self.boot,
             zone: self.zone,
         }

@@ -2,7 +2,7 @@
 
 use crate::command::Request;
 use crate::engine::Answer;
-use crate::time::{BootId, Ticks};
+use crate::time::{BootId, Moment, Ticks};
 
 /// How long an answer is kept at least, in milliseconds: 24 h.
 pub const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -18,6 +18,18 @@ pub struct Receipt {
     pub boot: BootId,
     pub ticks: Ticks,
     pub answer: Answer,
+}
+
+impl Receipt {
+    /// For an answer that is given at `now`.
+    pub fn new(request: &Request, answer: Answer, now: &Moment) -> Self {
+        Self {
+            request: request.clone(),
+            boot: now.boot,
+            ticks: now.ticks,
+            answer,
+        }
+    }
 }
 
 /// True when an answer of that time is not kept any more at `now`. Only ticks count, because the wall clock can be set:

@@ -3,9 +3,9 @@
 //! States live in memory as well, as a copy of what is durable: the writer is the only one that changes either.
 //! Changes that wait at the same moment share one transaction and so one fsync (group commit).
 
-use std::fs::TryLockError;
+use std::fs::{File, TryLockError};
+use std::io::Read as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,10 +20,13 @@ use super::receipt::Receipt;
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
 use crate::command::SystemId;
 use crate::engine::{Action, Answer, Change, State};
+use crate::time::BootId;
 
 mod fault;
+mod file;
 mod herald;
 mod lock;
+mod open;
 mod quarantine;
 mod queue;
 mod receipts;
@@ -33,10 +36,11 @@ mod values;
 mod write;
 mod writer;
 
+use file::StoreFile;
 use herald::herald;
 use lock::Lock;
+use open::FileError;
 use queue::{Full, Queue, Served, guard};
-use rows::RowsError;
 use unwritten::Unwritten;
 use write::Write;
 use writer::{Copied, Job, Writer};
@@ -47,6 +51,8 @@ const OPENINGS_WAITING: usize = 4096;
 /// Readers of the history that may wait; one more is refused as overloaded.
 const READS_WAITING: usize = 1024;
 
+/// A thread that does not come round to a probe for so long waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A disk that neither works nor fails for so long does not let water be stopped. Better no gateway then: actuators close
 /// their valves when they hear no clock any more.
 const HUNG: Duration = Duration::from_secs(10);
@@ -62,8 +68,6 @@ struct Shared {
     writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Read>>,
     threads: Mutex<Option<Threads>>,
-    /// The last group could not be written.
-    cannot_write: Arc<AtomicBool>,
     /// What was applied although it could not be written.
     unwritten: Arc<Unwritten>,
     /// The name under which a damaged file was put aside.
@@ -95,23 +99,27 @@ impl Sqlite {
         let fail = |what: &str, cause: &dyn std::fmt::Display| {
             OpenError(format!("the store {} {what}: {cause}", path.display()))
         };
+        // Behind a link, all the files belong beside the one that it names.
+        let real = std::fs::canonicalize(path);
+        let path = real.as_deref().unwrap_or(path);
         let mut lock = Lock::take(path).map_err(|e| match e {
             TryLockError::WouldBlock => fail("is in use by another process", &"one may use it"),
             TryLockError::Error(e) => fail("cannot be opened", &e),
         })?;
         let Opened {
-            mut writer,
+            writer,
             states,
             quarantined,
-        } = open(path, &lock).map_err(|e| fail("cannot be opened", &e))?;
-        if lock.doubts() {
-            tracing::error!(
-                "what was answered last could not be written before the gateway ended: every run counts as interrupted"
-            );
-            rows::distrust_runs(&mut writer, &states).map_err(|e| fail("cannot be written", &e))?;
+        } = open_or_put_aside(path, &mut lock).map_err(|e| fail("cannot be opened", &e))?;
+        let distrusted = if lock.doubts() {
+            distrust_runs(&states)
+        } else {
+            0
+        };
+        if distrusted == 0 {
+            lock.set_doubt(false);
         }
-        lock.set_doubt(false);
-        let reader = rows::open_to_read(path).map_err(|e| fail("cannot be opened", &e))?;
+        let reader = open::open_to_read(path).map_err(|e| fail("cannot be opened", &e))?;
 
         let shared = Shared {
             states: Arc::new(states),
@@ -119,20 +127,23 @@ impl Sqlite {
             writes: Arc::new(Queue::new(OPENINGS_WAITING)),
             reads: Arc::new(Queue::new(READS_WAITING)),
             threads: Mutex::default(),
-            cannot_write: Arc::default(),
             unwritten: Arc::default(),
             quarantined,
             ended: CancellationToken::new(),
         };
         let (written, herald) = herald(shared.feed.clone(), shared.ended.clone().drop_guard());
         let writing = Writer {
-            connection: writer,
+            file: StoreFile {
+                connection: writer,
+                lock,
+                unwritten: Arc::clone(&shared.unwritten),
+                cannot_write: false,
+                distrusted,
+            },
             states: Arc::clone(&shared.states),
             written,
-            cannot_write: Arc::clone(&shared.cannot_write),
-            unwritten: Arc::clone(&shared.unwritten),
             queue: Served(Arc::clone(&shared.writes), shared.ended.clone()),
-            lock,
+            gave_up: false,
         };
         let reads = Served(Arc::clone(&shared.reads), shared.ended.clone());
         let threads = Threads {
@@ -187,22 +198,31 @@ impl Sqlite {
     ) -> Result<Option<Answer>, CommitError> {
         let (reply, answer) = oneshot::channel();
         let write = Write::new(system, change, receipt, reply);
-        if !write.closes() {
+        let closes = write.closes();
+        if closes || write.only_answers() {
+            // Never refused: each one belongs to a connection or to a running system, and both are bounded.
+            self.0.writes.push_first(Job::Write(write));
+        } else {
             let pushed = self.0.writes.push(Job::Write(write));
             pushed.map_err(|Full| CommitError::Overloaded)?;
-            return answer.await.unwrap_or(Err(CommitError::Unavailable));
         }
-        // Never refused: each one belongs to a connection or to a running system, and both are bounded.
-        self.0.writes.push_first(Job::Write(write));
-        let Ok(answer) = timeout(HUNG, answer).await else {
-            tracing::error!(
-                "the disk has not answered for {} s, and water cannot be stopped",
-                HUNG.as_secs()
-            );
-            self.0.ended.cancel();
-            return Err(CommitError::Unavailable);
+        let answer = if closes {
+            self.unless_it_hangs(answer).await
+        } else {
+            answer.await.ok()
         };
         answer.unwrap_or(Err(CommitError::Unavailable))
+    }
+
+    /// Waits for what a stop needs. Nothing when the store has ended, or ends because of this.
+    async fn unless_it_hangs<T>(&self, answer: oneshot::Receiver<T>) -> Option<T> {
+        if let Ok(answer) = timeout(HUNG, answer).await {
+            return answer.ok();
+        }
+        let seconds = HUNG.as_secs();
+        tracing::error!("the disk has not answered for {seconds} s, and water cannot be stopped");
+        self.0.ended.cancel();
+        None
     }
 
     pub(super) async fn history(
@@ -236,7 +256,7 @@ impl Sqlite {
         let (reply, answer) = oneshot::channel();
         self.0.writes.push_first(Job::Forestall(system, reply));
         // A store that has ended writes nothing any more, either.
-        let _ = answer.await;
+        let _ = self.unless_it_hangs(answer).await;
     }
 
     pub(super) async fn failed(&self) {
@@ -248,11 +268,12 @@ impl Sqlite {
             return Err(ReadError::Unavailable);
         }
         // While all is well nothing is written for it.
-        if self.0.cannot_write.load(Ordering::Relaxed) {
-            let (reply, answer) = oneshot::channel();
-            self.0.writes.push_first(Job::Probe(reply));
-            answer.await.unwrap_or(Err(ReadError::Unavailable))?;
-        }
+        let (reply, answer) = oneshot::channel();
+        self.0.writes.push_first(Job::Probe(reply));
+        let answer = timeout(PATIENCE, answer).await;
+        answer.map_or(Err(ReadError::Unavailable), |answer| {
+            answer.unwrap_or(Err(ReadError::Unavailable))
+        })?;
         let (reply, answer) = oneshot::channel();
         self.read(Read::Ping(reply), answer).await
     }
@@ -310,24 +331,32 @@ struct Opened {
 }
 
 /// Opens the database; a damaged one is put aside, and a new one takes its place, where everything waits.
-fn open(path: &Path, lock: &Lock) -> Result<Opened, RowsError> {
-    // SQLite takes an empty file for a new one.
-    let emptied = lock.was_used() && std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
-    let opened = if emptied {
-        Err(RowsError::Damaged("it is empty".into()))
-    } else {
-        rows::open(path)
+fn open_or_put_aside(path: &Path, lock: &mut Lock) -> Result<Opened, FileError> {
+    let begins = begins(path);
+    let is_sqlite = begins
+        .as_ref()
+        .is_none_or(|begins| begins.is_empty() || begins == MAGIC);
+    let opened = match begins {
+        // SQLite takes an empty file for a new one.
+        Some(begins) if begins.is_empty() && lock.was_used() => {
+            Err(FileError::Damaged("it is empty".into()))
+        }
+        // Nobody has used it as a store: a slip in the configuration must not cost somebody a file.
+        Some(_) if !is_sqlite && !lock.was_used() => Err(FileError::Foreign),
+        _ => open::open(path),
     };
     let (opened, quarantined) = match opened {
-        Err(RowsError::Damaged(cause)) => {
+        Err(FileError::Damaged(cause)) => {
+            // A start that breaks off half-way must not find one of the files without the other and believe it.
+            lock.set_doubt(true);
             let name = quarantine::put_aside(path)
-                .map_err(|e| RowsError::Damaged(format!("{cause}; it cannot be put aside: {e}")))?;
+                .map_err(|e| FileError::Damaged(format!("{cause}; it cannot be put aside: {e}")))?;
             tracing::error!(
                 cause,
                 "THE STORE IS DAMAGED. It was put aside as {name}. A new one takes its place: its history is empty, \
                  and every system is in wait. Look at the valves"
             );
-            (rows::open(path)?, Some(name))
+            (open::open(path)?, Some(name))
         }
         opened => (opened?, None),
     };
@@ -337,6 +366,35 @@ fn open(path: &Path, lock: &Lock) -> Result<Opened, RowsError> {
         states,
         quarantined,
     })
+}
+
+/// How every SQLite file begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// The first bytes of a file; none where there is no file that can be read.
+fn begins(path: &Path) -> Option<Vec<u8>> {
+    let mut first = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut first).ok()?;
+    Some(first)
+}
+
+/// Lets no run go on: ends each one's claim to belong to any boot of the machine, so that it counts as interrupted. The
+/// next `seq` is skipped, because it may have been shown with an end that was not written. Returns how many there are.
+fn distrust_runs(states: &DashMap<SystemId, Copied>) -> usize {
+    let mut runs = 0;
+    for mut copied in states.iter_mut() {
+        if let Some(run) = copied.run.as_mut() {
+            run.boot = BootId::NONE;
+            copied.seq += 1;
+            runs += 1;
+        }
+    }
+    tracing::error!(
+        runs,
+        "what was answered last could not be written before the gateway ended: every run counts as interrupted"
+    );
+    runs
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {

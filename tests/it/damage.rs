@@ -7,11 +7,12 @@ use std::path::Path;
 use acequia::command::SystemId;
 use acequia::engine::State;
 use acequia::store::{Store, StoreUrl};
+use hyper::Method;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-use crate::fixture::{Gateway, SYSTEMS, Setup};
+use crate::fixture::{Gateway, Process, SYSTEMS, Setup};
 use crate::store::{STOP, carry_out, id, manual, open, timer};
 
 const SEED: u64 = 20_261_124;
@@ -143,7 +144,7 @@ async fn a_file_of_version_1_is_brought_up_to_date_and_keeps_what_it_holds() {
     store.close().await;
     let path = folder.path().join("acequia.db");
     let file = rusqlite::Connection::open(&path).unwrap();
-    let back = "ALTER TABLE systems DROP COLUMN sum; DROP TABLE receipts; PRAGMA user_version = 1";
+    let back = "ALTER TABLE systems DROP COLUMN sum; DROP TABLE receipts; PRAGMA user_version = 1; PRAGMA application_id = 0";
     file.execute_batch(back).unwrap();
     drop(file);
     for _ in 0..2 {
@@ -158,7 +159,9 @@ fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.contains("damaged"))
+        .filter(|name| {
+            name.contains("damaged") && !name.ends_with("-wal") && !name.ends_with("-shm")
+        })
         .collect();
     names.sort();
     names
@@ -191,4 +194,92 @@ async fn the_gateway_starts_with_everything_in_wait_and_readyz_names_what_was_pu
         names(folder.path()),
         ["acequia.db.damaged-1", "acequia.db.damaged-2"]
     );
+}
+
+#[tokio::test]
+async fn a_log_that_belongs_to_a_damaged_file_is_put_aside_with_it() {
+    let folder = TempDir::new().unwrap();
+    let gateway = Process::start(folder.path(), SYSTEMS, &[]);
+    assert_eq!(gateway.terminate().await, Some(0));
+    // The log holds what has changed since, not the whole.
+    let gateway = Process::start(folder.path(), SYSTEMS, &[]);
+    gateway.http.change("/systems/north/manual").await;
+    gateway.kill();
+    let log = std::fs::read(folder.path().join("acequia.db-wal")).unwrap();
+    std::fs::write(folder.path().join("acequia.db"), [7; 4096]).unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.quarantined(), Some("acequia.db.damaged-1"));
+    store.close().await;
+    let kept = std::fs::read(folder.path().join("acequia.db.damaged-1-wal")).unwrap();
+    assert_eq!(kept, log);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("acequia.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let tables = "CREATE TABLE fields (id TEXT); PRAGMA user_version = 2";
+    other.execute_batch(tables).unwrap();
+    drop(other);
+    let database = std::fs::read(&path).unwrap();
+    for file in [database, b"listen = \"127.0.0.1:8001\"\n".to_vec()] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("acequia.db");
+        std::fs::write(&path, &file).unwrap();
+        let error = Store::open(&StoreUrl::Sqlite(path.clone())).unwrap_err();
+        assert!(error.to_string().contains("no store of acequia"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), file);
+    }
+}
+
+/// Answers that are kept have no checksum: one that cannot be read must not stand in the way of anything.
+#[tokio::test]
+async fn a_kept_answer_that_is_damaged_holds_nothing_up() {
+    let gateway = Gateway::start().await;
+    let key = [("Idempotency-Key", "first")];
+    let timer = "/systems/north/timer?seconds=60";
+    gateway.http.send(Method::POST, timer, &key, "").await;
+    let folder = gateway.stop().await;
+    let file = rusqlite::Connection::open(folder.path().join("acequia.db")).unwrap();
+    file.execute("UPDATE receipts SET boot = x'00', mode = 'rain'", [])
+        .unwrap();
+    drop(file);
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    let key = [("Idempotency-Key", "second")];
+    let stop = "/systems/north/stop";
+    let stopped = gateway.http.send(Method::POST, stop, &key, "").await;
+    assert_eq!(stopped.json()["changed"], true);
+    assert_eq!(gateway.http.get("/readyz").await.status, 200);
+    let key = [("Idempotency-Key", "first")];
+    let again = gateway.http.send(Method::POST, timer, &key, "").await;
+    assert_eq!(
+        again.json()["changed"],
+        true,
+        "what cannot be read is not kept"
+    );
+    let folder = gateway.stop().await;
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    assert_eq!(gateway.http.state("north").await["mode"], "timer");
+}
+
+#[tokio::test]
+async fn a_stop_closes_the_valve_though_its_answer_and_its_row_cannot_be_kept() {
+    let gateway = Gateway::start().await;
+    gateway.http.change("/systems/north/manual").await;
+    let folder = gateway.stop().await;
+    let file = rusqlite::Connection::open(folder.path().join("acequia.db")).unwrap();
+    let broken = "DROP TABLE receipts; CREATE TABLE receipts (id INTEGER) STRICT; \
+         INSERT INTO actions VALUES ('north', 2, 'timer', 'x', NULL, NULL, NULL, 'stopped', NULL, NULL)";
+    file.execute_batch(broken).unwrap();
+    drop(file);
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    let stopped = gateway.http.change("/systems/north/stop").await;
+    assert_eq!(stopped["mode"], "wait");
+    gateway.http.change("/systems/south/manual").await;
+    let folder = gateway.stop().await;
+    let gateway = Setup::with(SYSTEMS).on(folder).start().await;
+    assert_eq!(gateway.http.state("north").await["seq"], 2);
+    assert_eq!(gateway.http.state("north").await["mode"], "wait");
+    assert_eq!(gateway.http.state("south").await["mode"], "manual");
 }

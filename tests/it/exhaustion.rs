@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
 use crate::dice::{faults_in_full, report};
-use crate::fixture::{Http, Process, SYSTEMS, WATCHDOG, instant, open_files};
+use crate::fixture::{Http, Process, SYSTEMS, WATCHDOG, instant, open_files, send_signal};
 use crate::program::{self, PROGRAM};
 
 /// The program with so many files at the most.
@@ -159,6 +159,19 @@ async fn it_lives_on_when_nobody_reads_its_log() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_does_not_keep_it_from_ending() {
+    let folder = TempDir::new().unwrap();
+    let (mut child, log, http) = with_a_pipe(&folder);
+    works(&http).await;
+    let id = child.id();
+    send_signal(id, "-TERM");
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().code());
+    let ended = timeout(Duration::from_secs(5), ended).await;
+    assert_eq!(ended.expect("within five seconds").unwrap(), Some(0));
+    drop(log);
 }
 
 /// Sends commands to one system as fast as they are answered, many at a time on one connection, until it is told to stop.

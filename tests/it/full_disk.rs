@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use crate::fixture::{Process, Socket, WATCHDOG};
+use crate::fixture::{Http, Process, Socket, WATCHDOG};
 use crate::machine::Machine;
 
 const SYSTEMS: &str = r#"
@@ -175,14 +175,87 @@ async fn a_stop_on_a_failing_disk_takes_no_longer_than_the_disk_takes_to_fail() 
     assert_eq!(stopped.expect("within a second")["mode"], "wait");
 }
 
-/// A disk that never answers: the valve is left to its actuator, which closes it when no clock comes any more.
+/// A disk that never answers: the valve is left to its actuator, which closes it when no clock comes any more. Neither a
+/// caller that gives up nor a log that nobody reads keeps it from that.
 #[tokio::test]
 async fn when_the_disk_hangs_and_water_cannot_be_stopped_the_gateway_ends() {
     let machine = Machine::new();
     let gateway = machine.start(SYSTEMS);
     gateway.http.change("/systems/north/manual").await;
     machine.fail("hang");
-    let stop = gateway.http.post("/systems/north/stop").await;
-    assert_eq!(stop.error_code(), "store_unavailable");
+    let http = gateway.http.clone();
+    let stop = http.post("/systems/north/stop");
+    let gave_up = tokio::time::timeout(Duration::from_secs(1), stop).await;
+    assert!(gave_up.is_err(), "nobody is answered");
+    let unready = http.get("/readyz").await;
+    assert_eq!(unready.error_code(), "store_unavailable");
     assert_eq!(gateway.exit_code().await, Some(1));
+}
+
+#[tokio::test]
+async fn whoever_asks_whether_it_is_ready_does_not_hold_up_a_stop() {
+    let machine = Machine::new();
+    let gateway = machine.start(SYSTEMS);
+    gateway.http.change("/systems/north/manual").await;
+    // Another program holds the file: each attempt to write waits for it.
+    let lock = rusqlite::Connection::open(machine.disk().join("acequia.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = gateway.http.post("/systems/south/manual").await;
+    assert_eq!(refused.error_code(), "store_unavailable");
+    let asking: Vec<_> = (0..200)
+        .map(|_| {
+            let http = Http::new(gateway.address);
+            tokio::spawn(async move { http.get("/readyz").await.status })
+        })
+        .collect();
+    let stop = gateway.http.change("/systems/north/stop");
+    let stopped = tokio::time::timeout(Duration::from_secs(2), stop).await;
+    assert_eq!(stopped.expect("in time")["mode"], "wait");
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    drop(lock);
+    heals(&gateway).await;
+}
+
+#[tokio::test]
+async fn once_the_disk_has_healed_nothing_is_doubted_and_runs_go_on_over_a_restart() {
+    let machine = Machine::new();
+    let gateway = machine.start(SYSTEMS);
+    gateway.http.change("/systems/north/manual").await;
+    machine.fail("eio");
+    let refused = gateway.http.post("/systems/south/manual").await;
+    assert_eq!(refused.error_code(), "store_unavailable");
+    machine.heal();
+    heals(&gateway).await;
+    gateway.kill();
+    let gateway = machine.start(SYSTEMS);
+    assert_eq!(gateway.http.state("north").await["mode"], "manual");
+}
+
+#[tokio::test]
+async fn it_starts_on_a_full_disk_with_nothing_running_and_writes_that_later() {
+    let machine = Machine::new();
+    let gateway = machine.start(SYSTEMS);
+    for system in ["north", "south"] {
+        let path = format!("/systems/{system}/manual");
+        gateway.http.change(&path).await;
+    }
+    machine.fail("enospc");
+    gateway.http.change("/systems/north/stop").await;
+    gateway.kill();
+    let gateway = machine.start(SYSTEMS);
+    for system in ["north", "south"] {
+        assert_eq!(gateway.http.state(system).await["mode"], "wait");
+        let rows = gateway.http.history(system).await;
+        assert_eq!(rows[0]["outcome"], "interrupted");
+    }
+    machine.heal();
+    heals(&gateway).await;
+    gateway.kill();
+    let gateway = machine.start(SYSTEMS);
+    for system in ["north", "south"] {
+        let state = gateway.http.state(system).await;
+        assert_eq!((&state["mode"], &state["seq"]), (&json!("wait"), &json!(3)));
+    }
 }

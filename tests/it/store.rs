@@ -189,15 +189,11 @@ async fn an_interrupted_run_is_remembered_without_an_end(store: &Store) {
 fn receipt(key: &str, asks: &str, state: &State, unchanged: Option<Reason>) -> Receipt {
     let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
     let asks = asks.into();
-    Receipt {
-        request: Request { key, asks },
-        boot: now().boot,
-        ticks: now().ticks,
-        answer: Answer {
-            shown: state.shown(&now()),
-            unchanged,
-        },
-    }
+    let answer = Answer {
+        shown: state.shown(&now()),
+        unchanged,
+    };
+    Receipt::new(&Request { key, asks }, answer, &now())
 }
 
 async fn a_request_with_a_key_is_carried_out_once_and_answered_the_same(store: &Store) {
@@ -307,6 +303,8 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     let path = folder.path().join("acequia.db");
     let file = rusqlite::Connection::open(&path).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
+    let id: i64 = 0x6171_0000 | 99;
+    file.pragma_update(None, "application_id", id).unwrap();
     drop(file);
     let error = Store::open(&StoreUrl::Sqlite(path))
         .unwrap_err()

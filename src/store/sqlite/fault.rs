@@ -22,11 +22,12 @@ impl Fault {
                 | ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
                 | ErrorCode::DiskFull
-                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OperationInterrupted
                 | ErrorCode::PermissionDenied
                 | ErrorCode::ReadOnly,
             ) => Self::Disk,
-            Some(ErrorCode::SystemIoFailure) => Self::Failing,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => Self::Failing,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
             _ => Self::Row,
         }

@@ -14,7 +14,11 @@ pub(super) fn put_aside(path: &Path) -> io::Result<String> {
     let mut n = 1;
     let name = loop {
         let name = with_suffix(path, &format!(".damaged-{n}"));
-        if !name.try_exists()? {
+        let mut taken = false;
+        for suffix in SUFFIXES {
+            taken |= with_suffix(&name, suffix).try_exists()?;
+        }
+        if !taken {
             break name;
         }
         n += 1;

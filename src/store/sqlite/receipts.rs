@@ -2,7 +2,7 @@
 //!
 //! SQL only.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, Row, named_params};
 
 use super::values::Local;
 use crate::command::{IdempotencyKey, Request};
@@ -29,7 +29,7 @@ CREATE TABLE receipts (
 ) STRICT;
 ";
 
-/// What is kept under a key, unless it is old enough to be forgotten at `now`.
+/// What is kept under a key, unless it is old enough to be forgotten at `now`. What cannot be read is not kept, either.
 pub(super) fn find(
     connection: &Connection,
     key: &IdempotencyKey,
@@ -37,7 +37,10 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<Receipt>> {
     let mut statement = connection.prepare_cached("SELECT * FROM receipts WHERE key = ?1")?;
     let found = statement.query_row([key.as_str()], |row| receipt(key, row));
-    let found = found.optional()?;
+    let found = match found {
+        Err(error) if error.sqlite_error_code().is_none() => None,
+        found => Some(found?),
+    };
     Ok(found.filter(|receipt| !is_forgotten(receipt.boot, receipt.ticks, now)))
 }
 
@@ -81,10 +84,16 @@ fn forget_oldest(
     let mut oldest =
         connection.prepare_cached("SELECT id, boot, ticks FROM receipts ORDER BY id LIMIT 2")?;
     let oldest = oldest.query_map([], |row| {
-        let ticks = Ticks::from_millis(row.get("ticks")?);
-        let kept = newest.abs_diff(row.get("id")?) < RECEIPTS_KEPT;
-        let forgotten = !kept || is_forgotten(row.get("boot")?, ticks, now);
-        Ok((row.get::<_, i64>("id")?, forgotten))
+        let id = row.get::<_, i64>("id")?;
+        let kept = newest.abs_diff(id) < RECEIPTS_KEPT;
+        let written = row
+            .get("boot")
+            .and_then(|boot| Ok((boot, row.get("ticks")?)));
+        // What cannot be read is of no use.
+        let old = written.map_or(true, |(boot, ticks)| {
+            is_forgotten(boot, Ticks::from_millis(ticks), now)
+        });
+        Ok((id, !kept || old))
     })?;
     let oldest: Vec<_> = oldest.collect::<rusqlite::Result<_>>()?;
     for (id, _) in oldest.into_iter().filter(|(_, forgotten)| *forgotten) {

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::queue::guard;
-use super::rows::Row;
+use super::rows::{Count, Entry};
 use crate::command::SystemId;
 use crate::engine::Action;
 use crate::store::Committed;
@@ -20,15 +20,14 @@ pub(super) struct Unwritten(Mutex<Vec<Closing>>);
 #[derive(Clone, Debug)]
 pub(super) struct Closing {
     pub(super) committed: Arc<Committed>,
-    pub(super) before: u32,
-    pub(super) after: u32,
+    pub(super) count: Count,
     pub(super) receipt: Option<Receipt>,
 }
 
 impl Closing {
-    pub(super) fn row(&self) -> Row<'_> {
-        Row {
-            change: Some((&self.committed, self.before, self.after)),
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry {
+            change: Some((&self.committed, self.count)),
             receipt: self.receipt.as_ref(),
         }
     }
@@ -49,6 +48,11 @@ impl Unwritten {
 
     pub(super) fn clear(&self) {
         guard(&self.0).clear();
+    }
+
+    /// Takes one out that was written.
+    pub(super) fn remove(&self, system: &SystemId) {
+        guard(&self.0).retain(|closing| &closing.committed.system != system);
     }
 
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
@@ -76,6 +80,7 @@ pub(super) fn newest(unwritten: Vec<Action>, rows: Vec<Action>, limit: u32) -> V
     let mut all = unwritten;
     all.retain(|action| rows.iter().all(|row| row.id != action.id));
     all.extend(rows);
+    all.sort_by_key(|action| std::cmp::Reverse(action.id));
     all.truncate(limit as usize);
     all
 }

@@ -50,6 +50,15 @@ impl Write {
             .is_some_and(|committed| committed.change.closes())
     }
 
+    /// True when it only keeps an answer: nothing changes.
+    pub(super) fn only_answers(&self) -> bool {
+        self.change.is_none()
+    }
+
+    pub(super) fn opens_one_of(&self, systems: &[SystemId]) -> bool {
+        !self.closes() && !self.only_answers() && systems.contains(&self.system)
+    }
+
     /// The `seq` that the system must still have.
     pub(super) fn expected_seq(&self) -> Option<u64> {
         match (&self.change, &self.receipt) {
@@ -60,7 +69,7 @@ impl Write {
     }
 }
 
-/// A write that nothing has overtaken.
+/// A write, what will be answered to it, and what becomes of it.
 #[derive(Debug)]
 pub(super) struct Planned {
     pub(super) write: Write,
@@ -75,8 +84,8 @@ pub(super) enum Fate {
     Asked,
     /// In force.
     Applied,
-    /// Not written: it was answered before, or it cannot be.
-    Dropped,
+    /// Nothing to write: it was answered before, or is refused.
+    Settled,
 }
 
 /// Parts the writes into the first of each key, with those that have none, and the others.
