@@ -21,7 +21,8 @@
 //!    them elsewhere).
 //! 5. Deadlines are data in the states, fired by one loop, never a task per system.
 //! 6. Every queue is bounded, and what happens when it is full is written beside it.
-//! 7. A process that loses its memory loses nothing but connections. Idle systems cost no CPU.
+//! 7. A process that loses its memory loses nothing but connections, and ends that no disk would take: then it trusts no
+//!    run. Idle systems cost no CPU.
 //! 8. Locks are std's, short, never across an await. SQLite lives on its own threads.
 //! 9. Small errors inside, one `ApiError` at the edge; causes go to the log, never to the client.
 //! 10. One slow, stalled or hostile client costs the others nothing.

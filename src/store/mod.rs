@@ -1,8 +1,8 @@
 //! What is remembered: the state of every system and its history.
 //!
 //! The contract of a store. It owns the feed: [`Store::commit`] compares, writes, and makes the change visible on
-//! [`Store::changes`] in one step, in this order: durable, then readable through `load`, then on the feed, then
-//! answered. It never decides what a change is.
+//! [`Store::changes`] in one step, in this order: durable (what closes a valve: durable or, while that cannot be, put down
+//! to be written later), then readable through `load`, then on the feed, then answered. It never decides what a change is.
 
 pub mod receipt;
 mod sqlite;

@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file, one thread that writes, one that reads the history.
 //!
-//! States live in memory as well, as a copy of what is durable: the writer is the only one that changes either.
+//! States live in memory as well, as a copy of what is durable (and of ends that are not yet, see [`unwritten`]): the
+//! writer is the only one that changes either.
 //! Changes that wait at the same moment share one transaction and so one fsync (group commit).
 
 use std::fs::{File, TryLockError};
@@ -340,6 +341,10 @@ fn open_or_put_aside(path: &Path, lock: &mut Lock) -> Result<Opened, FileError> 
         // SQLite takes an empty file for a new one.
         Some(begins) if begins.is_empty() && lock.was_used() => {
             Err(FileError::Damaged("it is empty".into()))
+        }
+        None if lock.was_used() => {
+            tracing::warn!("there was a store here, and its file is gone: everything begins anew");
+            open::open(path)
         }
         // Nobody has used it as a store: a slip in the configuration must not cost somebody a file.
         Some(_) if !is_sqlite && !lock.was_used() => Err(FileError::Foreign),
