@@ -42,7 +42,7 @@ FAULTS := test(campaign::) | test(churn::) | test(damage::) | test(disk::) | tes
 
 faults: prepare-client prepare-tests ## Break everything that can break, at length, and print the figures of README
 	rm -f target/faults.md
-	ACEQUIA_FAULTS=full ACEQUIA_FIGURES=$(CURDIR)/target/faults.md \
+	ACEQUIA_FAULTS=full ACEQUIA_FIGURES=$(CURDIR)/target/faults.md PROPTEST_CASES=1000 \
 		cargo nextest run --locked --release --profile faults -E '$(FAULTS)'
 	cat target/faults.md
 
@@ -57,8 +57,8 @@ bench: prepare-client ## Measure the numbers of README
 prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime
 
 prepare-faketime:
-	@compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || { \
-		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime; }
+	@compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null && [[ -e /usr/share/zoneinfo/Europe/Paris ]] || { \
+		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime tzdata; }
 
 client/node_modules/.stamp: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund
