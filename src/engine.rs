@@ -232,7 +232,7 @@ pub fn settle(state: &State, now: &Moment) -> Option<Change> {
         state: State {
             seq: state.seq + 1,
             run: Some(Run {
-                shown_start: now.wall_at(run.started),
+                shown_start: run.steadied(now).wall_at(run.started),
                 shown_offset_s: now.wall().offset_s,
                 ..run.clone()
             }),

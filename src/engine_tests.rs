@@ -259,6 +259,20 @@ fn the_shown_start_does_not_waver_with_the_reading_of_the_clocks() {
     }
 }
 
+/// The end of summer time moves no start, and so it does not show the wavering of the reading either.
+#[test]
+fn another_utc_offset_keeps_the_start_as_it_was_shown() {
+    let state = after(&timer(10));
+    for waver in -2..=2 {
+        let mut now = at(4_000);
+        now.utc_ms += waver;
+        now.zone = Zone::new(|_| 3600);
+        let run = settle(&state, &now).unwrap().state.run.unwrap();
+        assert_eq!(run.shown_start.utc_ms, 1_000_000, "read {waver} ms off");
+        assert_eq!(run.shown_start.offset_s, 3600);
+    }
+}
+
 #[test]
 fn another_utc_offset_shows_the_run_anew() {
     let mut now = at(4_000);
