@@ -28,8 +28,9 @@ async fn a_timer_that_is_sent_again_after_it_ended_waters_once() {
     let path = "/systems/north/timer?seconds=5&by=soil-3";
     let first = send(&gateway.http, path, "\"8e03978e\"").await;
     assert_eq!(first.json()["changed"], true);
+    let mut socket = gateway.join("north").await;
     gateway.advance(60_000);
-    gateway.catch_its_breath().await;
+    assert_eq!(socket.event("action").await["outcome"], "completed");
     assert_eq!(gateway.http.state("north").await["mode"], "wait");
     let again = send(&gateway.http, path, "\"8e03978e\"").await;
     assert_eq!(
