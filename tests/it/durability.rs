@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::dice::{Dice, rounds};
-use crate::fixture::{Process, Socket};
+use crate::fixture::{Process, Socket, instant};
 use crate::load::{CONTROLLERS, Load, Shown, number, watch};
 
 const FIELDS: usize = 20;
@@ -160,19 +160,31 @@ async fn a_timer_goes_on_to_its_deadline_over_kill_9() {
     let gateway = Process::start(folder.path(), &config(), &[]);
     gateway
         .http
-        .change("/systems/s1/timer?seconds=2&by=pump")
+        .change("/systems/s1/timer?seconds=4&by=pump")
         .await;
+    let answered = instant();
     gateway.http.change("/systems/s2/manual").await;
+    let mut socket = Socket::connect(gateway.address).await;
+    socket.join("s1").await;
+    for _ in 0..2 {
+        socket.event("clock").await;
+    }
     gateway.kill();
 
     let gateway = Process::start(folder.path(), &config(), &[]);
+    let passed = answered.elapsed();
+    let state = gateway.http.state("s1").await;
+    let remaining = Duration::from_millis(number(&state, "remaining_ms"));
+    // Ticks are whole milliseconds.
+    let most = Duration::from_millis(4_001).saturating_sub(passed);
+    assert!(remaining <= most, "{remaining:?} after {passed:?}");
     let mut socket = Socket::connect(gateway.address).await;
     let ack = socket.join("s1").await;
     assert_eq!(ack["system"]["state"]["mode"], "timer", "{ack}");
     let action = socket.event("action").await;
     assert_eq!(
         (&action["outcome"], &action["duration_ms"]),
-        (&"completed".into(), &2_000.into())
+        (&"completed".into(), &4_000.into())
     );
     assert_eq!(gateway.http.state("s2").await["mode"], "manual");
 }

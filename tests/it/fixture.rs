@@ -52,6 +52,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) http: Http,
+    pub(crate) store: Store,
     folder: Option<TempDir>,
     shutdown: CancellationToken,
     running: Option<JoinHandle<()>>,
@@ -136,6 +137,7 @@ impl Setup {
         let shutdown = CancellationToken::new();
         let running = {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
+            let store = store.clone();
             tokio::spawn(async move {
                 acequia::run(settings, store, clock, listener, shutdown)
                     .await
@@ -146,6 +148,7 @@ impl Setup {
             address,
             clock,
             http: Http::new(address),
+            store,
             folder: Some(folder),
             shutdown,
             running: Some(running),

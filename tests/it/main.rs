@@ -20,6 +20,7 @@ mod faketime;
 mod fixture;
 mod full_disk;
 mod health;
+mod lag;
 mod legacy;
 mod limits;
 mod load;

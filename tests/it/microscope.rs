@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use acequia::command::{Command, SystemId};
 use acequia::engine::{Action, Mode, State};
-use acequia::store::{Committed, Feed, HISTORY_KEPT, Store};
+use acequia::store::{CommitError, Committed, Feed, HISTORY_KEPT, Store};
 use futures_util::future::{FutureExt, join_all};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use tempfile::TempDir;
 
 use crate::dice::Dice;
-use crate::store::{STOP, carry_out, id, manual, open, timer};
+use crate::store::{STOP, carry_out, change, id, manual, open, receipt, timer};
 
 /// Systems of a run, and how many changes are made one at a time before all of them change at once.
 const BEDS: usize = 12;
@@ -382,4 +382,47 @@ async fn a_checkpoint_torn_anywhere_loses_nothing() {
         let found = recording.reopen(&torn, &recording.log).await;
         found.must_be(&expected, "the log is whole");
     }
+}
+
+#[tokio::test]
+async fn the_log_cut_anywhere_holds_a_change_with_the_answer_that_is_kept_or_neither() {
+    const REQUESTS: u64 = 8;
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let north = id("north");
+    let mut made = Vec::new();
+    for seq in 1..=REQUESTS {
+        let command = if seq % 2 == 1 { timer(60) } else { STOP };
+        let change = change(&store.load(&north).await.unwrap(), &command);
+        let receipt = receipt(&format!("k{seq}"), "water", &change.state, None);
+        let written = store.commit_once(&north, Some(change), receipt.clone());
+        assert_eq!(written.await, Ok(None));
+        made.push((seq, receipt));
+    }
+    let database = std::fs::read(folder.path().join("acequia.db")).unwrap();
+    let log = std::fs::read(folder.path().join("acequia.db-wal")).unwrap();
+    store.close().await;
+
+    let log = Log(&log);
+    let mut found = HashSet::new();
+    for frames in 0..=log.frames() {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("acequia.db"), &database).unwrap();
+        let remainder = &log.0[..log.end(frames)];
+        std::fs::write(folder.path().join("acequia.db-wal"), remainder).unwrap();
+        let store = open(folder.path());
+        let now = store.load(&north).await.unwrap().seq;
+        found.insert(now);
+        for (seq, receipt) in &made {
+            // The request comes again, and would change nothing: what is not known of it is overtaken.
+            let again = store.commit_once(&north, None, receipt.clone()).await;
+            let expected = match *seq <= now {
+                true => Ok(Some(receipt.answer.clone())),
+                false => Err(CommitError::Stale),
+            };
+            assert_eq!(again, expected, "k{seq} of {now} in {frames} frames");
+        }
+        store.close().await;
+    }
+    assert_eq!(found, (0..=REQUESTS).collect());
 }

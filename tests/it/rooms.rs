@@ -271,6 +271,38 @@ async fn who_joins_while_the_state_changes_misses_nothing_and_never_goes_back() 
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_joins_around_a_change_ends_up_with_it_and_hears_of_it_once() {
+    const ROUNDS: u64 = 500;
+    let gateway = Gateway::start().await;
+    let mut socket = gateway.connect().await;
+    let room = [json!("north")];
+    for seq in 1..=ROUNDS {
+        let verb = if seq % 2 == 1 { "manual" } else { "stop" };
+        let path = format!("/systems/north/{verb}");
+        // Others may be before it in the queue for snapshots, and the change falls while it waits.
+        for _ in 0..seq % 4 * 20 {
+            let other = r#"42["join","limited"]"#;
+            socket.send_raw(other.into()).await.unwrap();
+        }
+        let (_, (ack, mut heard)) =
+            tokio::join!(gateway.http.change(&path), socket.ask("join", &room));
+        assert_eq!(ack["ok"], true, "{ack}");
+        // Whatever the room was sent by now stands before the snapshot of another room.
+        heard.extend(socket.ask("join", &[json!("south")]).await.1);
+        heard.extend(socket.ask("leave", &room).await.1);
+        let states = heard.iter().filter_map(|packet| match packet {
+            Packet::Event(name, state) if name == "state" && state["system"] == "north" => {
+                state["seq"].as_u64()
+            }
+            _ => None,
+        });
+        let states: Vec<_> = states.collect();
+        let right = states == [seq] || states == [seq - 1, seq];
+        assert!(right, "{states:?} around the change to {seq}");
+    }
+}
+
 #[tokio::test]
 async fn a_polling_client_hears_the_same() {
     let gateway = Gateway::start().await;

@@ -186,7 +186,7 @@ async fn an_interrupted_run_is_remembered_without_an_end(store: &Store) {
 }
 
 /// A receipt for what a command makes of a state, as the gateway would write it.
-fn receipt(key: &str, asks: &str, state: &State, unchanged: Option<Reason>) -> Receipt {
+pub(crate) fn receipt(key: &str, asks: &str, state: &State, unchanged: Option<Reason>) -> Receipt {
     let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
     let asks = asks.into();
     let answer = Answer {
