@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/index.html client/*.ts client/p
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check bench prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check mutants bench prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -50,6 +50,10 @@ check: client/node_modules/.stamp ## Format, lint and type check, without mercy
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
 	cd client && npm run check
+	tests/mutants/run --check
+
+mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, and see that the tests notice each
+	tests/mutants/run
 
 bench: prepare-client ## Measure the numbers of README
 	cargo bench --locked --bench load
