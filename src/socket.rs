@@ -40,6 +40,9 @@ pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
         .ws_read_buffer_size(limits.socket_read_buffer_bytes)
         .ping_interval(Duration::from_millis(limits.ping_interval_ms))
         .ping_timeout(Duration::from_millis(limits.ping_timeout_ms))
+        // A session that was opened and not connected is kept for so long, whole and with a task, although its client
+        // is gone.
+        .connect_timeout(Duration::from_millis(limits.header_timeout_ms))
         .with_parser(
             // Binary is never right, but who sends a little of it is told so instead of being cut.
             ParserConfig::common()

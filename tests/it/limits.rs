@@ -1,12 +1,16 @@
 //! Limits: what one client can take from the others.
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
 use hyper::StatusCode;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fixture::{Http, Process, SYSTEMS, Setup, Socket, WATCHDOG, open_files, resident_kib};
+use crate::fixture::{
+    Http, Process, SYSTEMS, Setup, Socket, WATCHDOG, open_files, resident_kib, websocket,
+};
+use crate::load::number;
 
 #[tokio::test]
 async fn beyond_the_connections_a_client_is_told_that_it_is_full_and_stop_still_works() {
@@ -81,6 +85,25 @@ async fn who_does_not_finish_the_body_is_told_so() {
     read.expect("answered").unwrap();
     assert_eq!(&answer, b"HTTP/1.1 400");
     assert_eq!(gateway.http.state("north").await["seq"], 0);
+}
+
+#[tokio::test]
+async fn a_session_that_is_opened_and_not_connected_ends_as_unfinished_headers_do() {
+    let folder = TempDir::new().unwrap();
+    let config = format!("[limits]\nheader_timeout_ms = 200\n{SYSTEMS}");
+    let gateway = Process::start(folder.path(), &config, &[]);
+    let tasks = async || number(&gateway.http.get("/healthz").await.json(), "tasks");
+    let before = tasks().await;
+    for _ in 0..10 {
+        drop(websocket(gateway.address, "/socket.io/?EIO=4&transport=websocket").await);
+    }
+    let forgotten = async { while tasks().await > before {} };
+    let forgotten = tokio::time::timeout(WATCHDOG, forgotten).await;
+    forgotten.expect("no task waits for who is gone");
+    let mut silent = websocket(gateway.address, "/socket.io/?EIO=4&transport=websocket").await;
+    let cut = async { while let Some(Ok(_)) = silent.next().await {} };
+    let cut = tokio::time::timeout(WATCHDOG, cut).await;
+    cut.expect("who is there and says nothing is cut");
 }
 
 /// Milliseconds between the second that a clock shows and its arrival.
