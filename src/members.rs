@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use socketioxide::SocketIo;
 use socketioxide::extract::SocketRef;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -39,10 +40,39 @@ pub(crate) struct TooManyJoins {
     pub allowed: usize,
 }
 
-/// The systems that one socket has joined; none after it went away, so that an event that was still on its way cannot
-/// bring it back. Lives in the socket's extensions.
+/// What one socket has joined. Lives in the socket's extensions, and ends with it.
 #[derive(Clone, Debug)]
-struct Joined(Arc<Mutex<Option<Vec<SystemId>>>>);
+struct Joined(Arc<Visit>);
+
+#[derive(Debug)]
+struct Visit {
+    /// None after it went away, so that an event that was still on its way cannot bring it back.
+    systems: Mutex<Option<Vec<SystemId>>>,
+    members: Arc<Members>,
+}
+
+impl Visit {
+    /// A panic under this lock leaves a list that is still a list.
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<SystemId>>> {
+        let locked = self.systems.lock();
+        locked.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn end(&self) {
+        let systems = self.lock().take();
+        for system in systems.unwrap_or_default() {
+            self.members.one_less(&system);
+        }
+    }
+}
+
+impl Drop for Visit {
+    /// Not every socket departs. socketioxide removes one without a word when its client had disconnected twice in the
+    /// same session before, or when the session ends while it connects.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
 
 /// How many snapshots a socket may wait for at the same time.
 #[derive(Clone, Debug)]
@@ -57,9 +87,12 @@ impl Members {
     }
 
     /// A socket comes, with no room yet.
-    pub(crate) fn arrive(&self, socket: &SocketRef) {
-        let joined = Joined(Arc::new(Mutex::new(Some(Vec::new()))));
-        socket.extensions.insert(joined);
+    pub(crate) fn arrive(self: &Arc<Self>, socket: &SocketRef) {
+        let visit = Visit {
+            systems: Mutex::new(Some(Vec::new())),
+            members: Arc::clone(self),
+        };
+        socket.extensions.insert(Joined(Arc::new(visit)));
         let places = Places(Arc::new(Semaphore::new(self.joins_per_socket)));
         socket.extensions.insert(places);
     }
@@ -75,10 +108,10 @@ impl Members {
     /// # Errors
     /// [`TooManyJoins`]; the socket stays where it is.
     pub(crate) fn enter(&self, socket: &SocketRef, system: &SystemId) -> Result<(), TooManyJoins> {
-        let Some(joined) = socket.extensions.get::<Joined>() else {
+        let Some(Joined(visit)) = socket.extensions.get() else {
             return Ok(());
         };
-        let mut joined = lock(&joined);
+        let mut joined = visit.lock();
         let Some(systems) = joined.as_mut() else {
             return Ok(());
         };
@@ -95,26 +128,33 @@ impl Members {
     }
 
     /// Lets a member hear the room from now on; false when it has left meanwhile.
-    pub(crate) fn admit(&self, socket: &SocketRef, system: &SystemId) -> bool {
-        let Some(joined) = socket.extensions.get::<Joined>() else {
+    pub(crate) fn admit(io: &SocketIo, socket: &SocketRef, system: &SystemId) -> bool {
+        let Some(Joined(visit)) = socket.extensions.get() else {
             return false;
         };
-        let joined = lock(&joined);
+        let joined = visit.lock();
         let member = joined
             .as_ref()
             .is_some_and(|systems| systems.contains(system));
-        if member {
-            socket.join(system.to_string());
+        if !member {
+            return false;
         }
-        member
+        socket.join(system.to_string());
+        // Who was removed without a word before it got here would stay in the room; who is removed from now on is
+        // taken out of it, too.
+        let present = io.get_socket(socket.id).is_some();
+        if !present {
+            socket.leave(system.to_string());
+        }
+        present
     }
 
     /// Leaves the room. Leaving a room that was never entered is fine.
     pub(crate) fn leave(&self, socket: &SocketRef, system: &SystemId) {
-        let Some(joined) = socket.extensions.get::<Joined>() else {
+        let Some(Joined(visit)) = socket.extensions.get() else {
             return;
         };
-        let mut joined = lock(&joined);
+        let mut joined = visit.lock();
         let Some(systems) = joined.as_mut() else {
             return;
         };
@@ -126,11 +166,9 @@ impl Members {
     }
 
     /// The socket is gone, from all its rooms, for good.
-    pub(crate) fn depart(&self, socket: &SocketRef) {
-        let joined = socket.extensions.get::<Joined>();
-        let systems = joined.and_then(|joined| lock(&joined).take());
-        for system in systems.unwrap_or_default() {
-            self.one_less(&system);
+    pub(crate) fn depart(socket: &SocketRef) {
+        if let Some(Joined(visit)) = socket.extensions.get() {
+            visit.end();
         }
     }
 
@@ -173,12 +211,4 @@ impl Members {
             })
             .collect()
     }
-}
-
-/// A panic under this lock leaves a list that is still a list.
-fn lock(joined: &Joined) -> MutexGuard<'_, Option<Vec<SystemId>>> {
-    joined
-        .0
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -170,7 +170,7 @@ impl Rooms {
         let shown = state.shown(&now);
         let snapshot = wire::System::new(configured, &shown, &now);
         // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
-        if self.members.admit(&socket, &system) {
+        if Members::admit(&self.io, &socket, &system) {
             self.members.note_shown(&system, state.seq);
             let _ = socket.emit("state", &snapshot.state);
             let _ = socket.emit("clock", &snapshot.clock);

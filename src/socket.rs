@@ -130,9 +130,8 @@ impl Door {
             let message = format!("there is no event {name:?}; allowed are {allowed}");
             refuse(ack, &ApiError::bad_request(message));
         });
-        let members = Arc::clone(&self.members);
-        socket.on_disconnect(move |socket: SocketRef| {
-            members.depart(&socket);
+        socket.on_disconnect(|socket: SocketRef| {
+            Members::depart(&socket);
             std::future::ready(())
         });
     }

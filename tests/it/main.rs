@@ -6,6 +6,7 @@
 mod actuator;
 mod bad_input;
 mod campaign;
+mod churn;
 mod clients;
 mod commands;
 mod configuration;
@@ -34,4 +35,5 @@ mod safety;
 mod simulation;
 mod steps;
 mod store;
+mod strangers;
 mod ticks;
