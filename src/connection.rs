@@ -56,6 +56,10 @@ impl Connections {
 }
 
 /// The stream of one client.
+///
+/// Writing to it never fails: what is written after the client has gone is lost, and the end is seen by who reads. Not
+/// everybody above takes a failed write for an end: engineioxide keeps a session for ever whose first packet cannot be
+/// written, and has no task that reads for it.
 pub(crate) struct Connection {
     // Dropped first: who sees the connection closed finds its place free.
     _permit: OwnedSemaphorePermit,
@@ -100,6 +104,19 @@ impl AsyncRead for Connection {
     }
 }
 
+impl Connection {
+    /// What a write of so many bytes is taken for: it was done, whatever became of it.
+    fn written(&self, bytes: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        written.map(|written| {
+            Ok(written.unwrap_or_else(|_| {
+                // The reader is to see the end, however the write failed. A client that has gone is cut already.
+                let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Both);
+                bytes
+            }))
+        })
+    }
+}
+
 impl AsyncWrite for Connection {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -107,7 +124,8 @@ impl AsyncWrite for Connection {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let stream = &self.stream;
-        when_ready(|| stream.poll_write_ready(cx), || stream.try_write(buf))
+        let written = when_ready(|| stream.poll_write_ready(cx), || stream.try_write(buf));
+        self.written(buf.len(), written)
     }
 
     fn poll_write_vectored(
@@ -116,10 +134,11 @@ impl AsyncWrite for Connection {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let stream = &self.stream;
-        when_ready(
+        let written = when_ready(
             || stream.poll_write_ready(cx),
             || stream.try_write_vectored(bufs),
-        )
+        );
+        self.written(bufs.iter().map(|buf| buf.len()).sum(), written)
     }
 
     fn is_write_vectored(&self) -> bool {

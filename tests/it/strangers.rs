@@ -1,9 +1,11 @@
 //! Clients by hand.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -11,6 +13,37 @@ use tokio::time::timeout;
 use crate::fixture::{Http, WATCHDOG};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+/// Of Socket.IO 2, which is connected without a `40`.
+pub(crate) const WEBSOCKET_OF_2: &str = "/socket.io/?EIO=3&transport=websocket";
+
+fn upgrade(path: &str) -> String {
+    let headers =
+        "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+    format!(
+        "GET {path} HTTP/1.1\r\n{headers}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+/// Reads the first bytes of the answer and is gone before the first packet.
+pub(crate) async fn half_read(address: SocketAddr, path: &str, reset: bool) -> Option<()> {
+    let mut stream = raw(address, &upgrade(path), reset).await?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.ok()?;
+    (&answer == b"HTTP/1.1 101").then_some(())
+}
+
+/// A connection that begins like this, and ends with a reset or in order.
+async fn raw(address: SocketAddr, begin: &str, reset: bool) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    end_with(&stream, reset);
+    stream.write_all(begin.as_bytes()).await.ok()?;
+    Some(stream)
+}
+
+fn end_with(stream: &TcpStream, reset: bool) {
+    let linger = reset.then_some(Duration::ZERO);
+    SockRef::from(stream).set_linger(linger).unwrap();
+}
 
 /// A session over polling.
 pub(crate) struct Polling {
