@@ -4,8 +4,7 @@
 //! writer is the only one that changes either.
 //! Changes that wait at the same moment share one transaction and so one fsync (group commit).
 
-use std::fs::{File, TryLockError};
-use std::io::Read as _;
+use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,7 +20,6 @@ use super::receipt::Receipt;
 use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
 use crate::command::SystemId;
 use crate::engine::{Action, Answer, Change, State};
-use crate::time::BootId;
 
 mod fault;
 mod file;
@@ -40,7 +38,7 @@ mod writer;
 use file::StoreFile;
 use herald::herald;
 use lock::Lock;
-use open::FileError;
+use quarantine::{Opened, distrust_runs, open_or_put_aside};
 use queue::{Full, Queue, Served, guard};
 use unwritten::Unwritten;
 use write::Write;
@@ -322,84 +320,6 @@ impl Drop for Shared {
         self.writes.close();
         self.reads.close();
     }
-}
-
-/// A database that can be used.
-struct Opened {
-    writer: Connection,
-    states: DashMap<SystemId, Copied>,
-    quarantined: Option<String>,
-}
-
-/// Opens the database; a damaged one is put aside, and a new one takes its place, where everything waits.
-fn open_or_put_aside(path: &Path, lock: &mut Lock) -> Result<Opened, FileError> {
-    let begins = begins(path);
-    let is_sqlite = begins
-        .as_ref()
-        .is_none_or(|begins| begins.is_empty() || begins == MAGIC);
-    let opened = match begins {
-        // SQLite takes an empty file for a new one.
-        Some(begins) if begins.is_empty() && lock.was_used() => {
-            Err(FileError::Damaged("it is empty".into()))
-        }
-        None if lock.was_used() => {
-            tracing::warn!("there was a store here, and its file is gone: everything begins anew");
-            open::open(path)
-        }
-        // Nobody has used it as a store: a slip in the configuration must not cost somebody a file.
-        Some(_) if !is_sqlite && !lock.was_used() => Err(FileError::Foreign),
-        _ => open::open(path),
-    };
-    let (opened, quarantined) = match opened {
-        Err(FileError::Damaged(cause)) => {
-            // A start that breaks off half-way must not find one of the files without the other and believe it.
-            lock.set_doubt(true);
-            let name = quarantine::put_aside(path)
-                .map_err(|e| FileError::Damaged(format!("{cause}; it cannot be put aside: {e}")))?;
-            tracing::error!(
-                cause,
-                "THE STORE IS DAMAGED. It was put aside as {name}. A new one takes its place: its history is empty, \
-                 and every system is in wait. Look at the valves"
-            );
-            (open::open(path)?, Some(name))
-        }
-        opened => (opened?, None),
-    };
-    let (writer, states) = opened;
-    Ok(Opened {
-        writer,
-        states,
-        quarantined,
-    })
-}
-
-/// How every SQLite file begins.
-const MAGIC: &[u8] = b"SQLite format 3\0";
-
-/// The first bytes of a file; none where there is no file that can be read.
-fn begins(path: &Path) -> Option<Vec<u8>> {
-    let mut first = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(MAGIC.len() as u64).read_to_end(&mut first).ok()?;
-    Some(first)
-}
-
-/// Lets no run go on: ends each one's claim to belong to any boot of the machine, so that it counts as interrupted. The
-/// next `seq` is skipped, because it may have been shown with an end that was not written. Returns how many there are.
-fn distrust_runs(states: &DashMap<SystemId, Copied>) -> usize {
-    let mut runs = 0;
-    for mut copied in states.iter_mut() {
-        if let Some(run) = copied.run.as_mut() {
-            run.boot = BootId::NONE;
-            copied.seq += 1;
-            runs += 1;
-        }
-    }
-    tracing::error!(
-        runs,
-        "what was answered last could not be written before the gateway ended: every run counts as interrupted"
-    );
-    runs
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
