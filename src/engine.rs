@@ -97,11 +97,13 @@ impl Run {
     fn shown(&self, now: &Moment) -> ShownRun {
         let steadied = self.steadied(now);
         let end = self.deadline.map(|end| steadied.wall_at(end).local());
+        // A run whose end is about to be written is not shown longer than it was.
+        let until = self.deadline.map_or(now.ticks, |end| end.min(now.ticks));
         ShownRun {
             mode: self.mode,
             start: steadied.wall_at(self.started).local(),
             end,
-            elapsed_ms: non_negative(now.ticks.since(self.started)),
+            elapsed_ms: non_negative(until.since(self.started)),
             remaining_ms: self.deadline.map(|end| non_negative(end.since(now.ticks))),
             by: self.by.clone(),
         }

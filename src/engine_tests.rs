@@ -274,6 +274,22 @@ fn another_utc_offset_keeps_the_start_as_it_was_shown() {
 }
 
 #[test]
+fn a_run_is_never_shown_longer_than_it_was_asked_for() {
+    let state = after(&timer(10));
+    for (ticks, elapsed, remaining) in [
+        (4_000, 4_000, 6_000),
+        (10_000, 10_000, 0),
+        (10_067, 10_000, 0),
+    ] {
+        let run = state.shown(&at(ticks)).run.unwrap();
+        assert_eq!(
+            (run.elapsed_ms, run.remaining_ms),
+            (elapsed, Some(remaining))
+        );
+    }
+}
+
+#[test]
 fn another_utc_offset_shows_the_run_anew() {
     let mut now = at(4_000);
     now.zone = Zone::new(|_| 3600);
