@@ -88,10 +88,12 @@ pub(super) fn distrust_runs(states: &DashMap<SystemId, Copied>) -> usize {
             runs += 1;
         }
     }
-    tracing::error!(
-        runs,
-        "what was answered last could not be written before the gateway ended: every run counts as interrupted"
-    );
+    if runs > 0 {
+        tracing::error!(
+            runs,
+            "what was answered last could not be written before the gateway ended: every run counts as interrupted"
+        );
+    }
     runs
 }
 
