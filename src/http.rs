@@ -2,7 +2,9 @@
 //!
 //! Parses, asks the gateway, answers. Emits nothing to rooms.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, Request, State};
@@ -22,7 +24,7 @@ use crate::config::{Limits, Origins, System};
 use crate::connection::Connections;
 use crate::engine::Answer;
 use crate::error::{ApiError, Code};
-use crate::gateway::{Gateway, SubmitError};
+use crate::gateway::Gateway;
 use crate::members::Members;
 use crate::origin;
 use crate::query::{self, Asked, Verb};
@@ -179,9 +181,33 @@ impl App {
             return Ok(submitted.await?);
         }
         // Who asks for a stop and does not wait for the answer wants it all the more.
-        match tokio::spawn(submitted).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(SubmitError::Unavailable.into()),
+        Ok(ToTheEnd(Some(Box::pin(submitted))).await?)
+    }
+}
+
+/// Goes on by itself when nobody waits for it any longer.
+struct ToTheEnd<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+
+impl<T: Send + 'static> Future for ToTheEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = self.0.as_mut() else {
+            return Poll::Pending;
+        };
+        let done = work.as_mut().poll(cx);
+        if done.is_ready() {
+            self.0 = None;
+        }
+        done
+    }
+}
+
+impl<T: Send + 'static> Drop for ToTheEnd<T> {
+    fn drop(&mut self) {
+        // Without a runtime the program is about to end.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +27,8 @@ use crate::error::ApiError;
 
 /// Who comes when it is full must say quickly what it is about, or nobody gets through to a `stop`.
 const CROWD_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Requests that were sent together on one connection are answered so many at a time.
+const REQUESTS_IN_A_TURN: u32 = 4;
 /// How long a failed accept (no file descriptors left) waits for somebody to leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the answers that are on their way have once the gateway stops. What is open after that waits for events,
@@ -160,11 +163,15 @@ async fn connection(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
+    let requests = AtomicU32::new(0);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
+        let count = requests.fetch_add(1, Ordering::Relaxed);
         async move {
-            // Who sends many requests at once gets one turn for each, as everybody else does.
-            tokio::task::yield_now().await;
+            // Who sends many requests at once gets a turn for a few of them, and then it is everybody else's.
+            if count % REQUESTS_IN_A_TURN == REQUESTS_IN_A_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             let request = request.map(Body::new);
             if crowded && !is_stop(&request) {
                 return Ok(ApiError::overloaded().into_response());
