@@ -49,6 +49,7 @@ function action(id: number, more: Partial<Action> = {}): Action {
     planned_ms: 10_000,
     outcome: "completed",
     by: "console",
+    ended_by: null,
     ...more,
   };
 }

@@ -48,6 +48,8 @@ export interface Action {
   planned_ms: number | null;
   outcome: Outcome;
   by: string | null;
+  /** Who stopped or replaced it; null when it ended by itself. */
+  ended_by: string | null;
 }
 
 /** What this page reads of `/healthz`. */
