@@ -47,6 +47,14 @@ export interface Texts {
   noPlan: string;
   unknown: string;
   unknownEnd: string;
+  timeline: {
+    title: string;
+    said: (runs: number) => string;
+    now: string;
+    endUnknown: string;
+    ahead: string;
+    endedBy: string;
+  };
 }
 
 const en: Texts = {
@@ -110,6 +118,14 @@ const en: Texts = {
   noPlan: "no limit",
   unknown: "unknown",
   unknownEnd: "end unknown",
+  timeline: {
+    title: "Last 24 hours",
+    said: (runs) => `Water in the last 24 hours: ${runs === 0 ? "none" : runs === 1 ? "1 run" : `${runs} runs`}`,
+    now: "now",
+    endUnknown: "interrupted, end unknown",
+    ahead: "still planned",
+    endedBy: "ended by",
+  },
 };
 
 const fr: Texts = {
@@ -174,6 +190,14 @@ const fr: Texts = {
   noPlan: "sans limite",
   unknown: "inconnu",
   unknownEnd: "fin inconnue",
+  timeline: {
+    title: "Dernières 24 heures",
+    said: (runs) => `Eau des dernières 24 heures\u00a0: ${runs === 0 ? "aucune" : runs === 1 ? "1 arrosage" : `${runs} arrosages`}`,
+    now: "maintenant",
+    endUnknown: "interruption, fin inconnue",
+    ahead: "encore prévu",
+    endedBy: "fin par",
+  },
 };
 
 export const TEXTS: Record<Language, Texts> = { en, fr };

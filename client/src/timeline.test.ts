@@ -1,7 +1,7 @@
 // Where runs are drawn: from how long they lasted, within the last day, whatever the wall clock was.
 import { describe, expect, it } from "vitest";
 import { secondsOf } from "./civil";
-import { blocksOf, NARROWEST, NOW, ticksOf, type Block, type Running } from "./timeline";
+import { blocksOf, NARROWEST, NARROWEST_HATCHED, NOW, ticksOf, type Block, type Running } from "./timeline";
 import type { Action, State } from "./wire";
 
 const NOON = "2026-11-23T12:00:00";
@@ -141,7 +141,7 @@ describe("an interrupted run", () => {
   it("is a mark at its start where nothing was planned", () => {
     const blocks = blocksOf([interrupted({ mode: "manual", planned_ms: null })], null, NOON);
     expect(blocks[0]?.from).toBeCloseTo(18 * HOUR);
-    expect(blocks[0]?.to).toBeCloseTo(18 * HOUR + NARROWEST);
+    expect(blocks[0]?.to).toBeCloseTo(18 * HOUR + NARROWEST_HATCHED);
   });
 });
 

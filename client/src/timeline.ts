@@ -17,6 +17,9 @@ export const NOW = BACK_S / LINE_S;
 /** A few seconds of water are too narrow to see; this is some two pixels of a telephone. */
 export const NARROWEST = 0.008;
 
+/** Hatching needs more room to be seen as such. */
+export const NARROWEST_HATCHED = 0.024;
+
 /** The clock is told in whole seconds and can be some late: a run of this moment is not one of the future. */
 const LATE_S = 5;
 
@@ -96,8 +99,9 @@ function pastBlock(action: Action, start: number, starts: readonly number[], at:
   const end = Math.min(start + length, at, ...bounds);
   if (end <= at - BACK_S) return [];
 
-  const kind = kindOf(action.mode);
-  return [{ kind, part: "past", interrupted, ...visible(shareOf(start, at), shareOf(end, at), NOW), action }];
+  const narrowest = interrupted ? NARROWEST_HATCHED : NARROWEST;
+  const place = visible(shareOf(start, at), shareOf(end, at), NOW, narrowest);
+  return [{ kind: kindOf(action.mode), part: "past", interrupted, ...place, action }];
 }
 
 function currentBlocks({ state, elapsedMs, remainingMs }: Running, at: number): Block[] {
@@ -121,7 +125,8 @@ function shareOf(seconds: number, at: number): number {
 }
 
 /** What of a stretch lies on the line up to `last`, wide enough to be seen. */
-function visible(from: number, to: number, last: number): { from: number; to: number } {
-  const end = Math.min(Math.max(to, Math.max(0, from) + NARROWEST), last);
-  return { from: Math.min(Math.max(0, from), end - NARROWEST), to: end };
+function visible(from: number, to: number, last: number, narrowest = NARROWEST): { from: number; to: number } {
+  const begin = Math.max(0, from);
+  const end = Math.min(Math.max(to, begin + narrowest), last);
+  return { from: Math.min(begin, end - narrowest), to: end };
 }
