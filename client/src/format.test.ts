@@ -1,6 +1,6 @@
 // How figures, moments, addresses and the language come out.
 import { describe, expect, it } from "vitest";
-import { countdown, duration, LONGEST_SECONDS, moment, shortMoment, stopwatch, wholeSeconds } from "./format";
+import { countdown, duration, fieldsOf, lengthOf, LONGEST_SECONDS, moment, shortMoment, stopwatch } from "./format";
 import { addressOf, placeOf } from "./place";
 import { choose, TEXTS, word } from "./texts";
 
@@ -34,11 +34,22 @@ describe("lengths", () => {
   });
 });
 
-describe("typed seconds", () => {
-  it("are whole and within a day", () => {
-    expect(wholeSeconds("1")).toBe(1);
-    expect(wholeSeconds("86400")).toBe(LONGEST_SECONDS);
-    for (const wrong of ["", "0", "86401", "1.5", "-3", "1e3", "ten"]) expect(wholeSeconds(wrong)).toBeNull();
+describe("a typed length", () => {
+  it("is minutes and seconds, where an empty field is none, up to a day", () => {
+    expect(lengthOf("2", "30")).toBe(150);
+    expect(lengthOf("5", "")).toBe(300);
+    expect(lengthOf("", "90")).toBe(90);
+    expect(lengthOf("1440", "0")).toBe(LONGEST_SECONDS);
+  });
+
+  it("is nothing else", () => {
+    const wrong = [["", ""], ["0", "0"], ["1440", "1"], ["1.5", ""], ["-1", "70"], ["1e1", ""], ["ten", ""]];
+    for (const [minutes = "", seconds = ""] of wrong) expect(lengthOf(minutes, seconds)).toBeNull();
+  });
+
+  it("is shown as it was meant", () => {
+    expect(fieldsOf(150)).toEqual({ minutes: "2", seconds: "30" });
+    expect(fieldsOf(10)).toEqual({ minutes: "0", seconds: "10" });
   });
 });
 

@@ -42,11 +42,17 @@ export function duration(ms: number, language: Language): string {
 /** The longest timer of the contract. The gateway may allow less and says so itself. */
 export const LONGEST_SECONDS = 86_400;
 
-/** What a person typed, where it is a length the timer can take; else null. */
-export function wholeSeconds(written: string): number | null {
-  const seconds = Number(written);
-  const isWhole = /^\d+$/.test(written) && seconds >= 1 && seconds <= LONGEST_SECONDS;
-  return isWhole ? seconds : null;
+/** What a person typed as minutes and seconds, where the timer can take it; else null. An empty field is none. */
+export function lengthOf(minutes: string, seconds: string): number | null {
+  if (minutes === "" && seconds === "") return null;
+  if (![minutes, seconds].every((written) => /^\d{0,6}$/.test(written))) return null;
+  const length = Number(minutes) * 60 + Number(seconds);
+  return length >= 1 && length <= LONGEST_SECONDS ? length : null;
+}
+
+/** A length as the two fields show it. */
+export function fieldsOf(length: number): { minutes: string; seconds: string } {
+  return { minutes: String(Math.floor(length / 60)), seconds: String(length % 60) };
 }
 
 function decimal(value: number, language: Language): string {

@@ -3,8 +3,8 @@ import { render } from "preact";
 import { announceLanguage } from "./language";
 import { placeOf } from "./place";
 import { open } from "./session";
+import { Overview } from "./views/Overview";
 import { Page } from "./views/Page";
-import { SystemList } from "./views/SystemList";
 import { SystemPage } from "./views/SystemPage";
 
 announceLanguage();
@@ -12,6 +12,8 @@ announceLanguage();
 const root = document.getElementById("console");
 if (root !== null) {
   const place = placeOf(location.pathname);
-  const content = place.page === "list" ? <SystemList /> : <SystemPage session={open(place.id)} />;
+  const session = open(place);
+  const content =
+    place.page === "list" ? <Overview session={session} /> : <SystemPage session={session} id={place.id} />;
   render(<Page>{content}</Page>, root);
 }

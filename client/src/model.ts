@@ -1,242 +1,271 @@
-// What this page knows of one system, and how every piece of news changes it: one pure function.
-// Never touches the network, the document or a clock: moments arrive as `at`, effects leave as names.
-import type { Action, Answer, Clock, Command, Reason, Refusal, State, System } from "./wire";
+// Everything this page knows, and how every event changes it: one pure function.
+// Never touches the network, the document or a clock: moments arrive as `at`, what is to be done leaves as effects.
+import { isSilent, isStopping, reduceAsks, type AskEvent } from "./asks";
+import type { Effect, Event, Instant, RoomEvent } from "./events";
+import { EMPTY_LIST, listed, runningListed, withMode, type List } from "./list";
+import type { Place } from "./place";
+import { nextPage, ROWS, withAction, withPage } from "./records";
+import * as room from "./room";
+import type { Room, RoomStep } from "./room";
 
-/** Milliseconds of performance.now(). */
-export type Instant = number;
-
-export const ACTIONS_SHOWN = 10;
-
-/** Codes after which asking again cannot help. */
-const NO_SUCH_SYSTEM = ["unknown_system", "invalid_system_id"];
-
-/** What the person is told about the latest command. `seq`: the state it speaks of, if any. */
-export type Notice =
-  | { kind: "done"; command: Command; seq: number }
-  | { kind: "unchanged"; reason: Reason; seq: number }
-  | { kind: "refused"; message: string }
-  | { kind: "no_answer"; command: Command }
-  | { kind: "bad_seconds" };
-
-export interface Profile {
-  name: string;
-  timerSeconds: number;
-}
+/** When nothing has come over a connection for so long, it is given up, whatever it says of itself. */
+const DEAD_MS = 10_000;
 
 export interface Model {
-  readonly id: string;
-  /** `missing` is final: the gateway has no such system. */
-  readonly link: "connecting" | "joined" | "lost" | "missing";
-  readonly joining: boolean;
-  readonly profile: Profile | null;
-  readonly state: State | null;
-  /** When `state` was received: the zero of its elapsed and remaining times. */
-  readonly stateAt: Instant;
-  /** The greatest seq heard on this connection; a new connection starts without one. */
-  readonly seq: number;
-  readonly now: string | null;
-  /** When the last clock came; before the first one, when the page began. */
-  readonly clockAt: Instant;
-  readonly actions: readonly Action[];
-  readonly historyError: string | null;
-  readonly joinError: string | null;
+  readonly place: Place;
+  readonly link: "connecting" | "up" | "down";
+  /** When anything came last, or was last given up. */
+  readonly heardAt: Instant;
   /** False once the gateway has said that its wall clock is not set; while it is not known, nothing is wrong. */
   readonly clockPlausible: boolean;
-  /** The number of the latest command while it is unanswered. */
-  readonly pending: { ask: number; command: Command } | null;
-  readonly notice: Notice | null;
+  readonly rooms: ReadonlyMap<string, Room>;
+  /** Only the overview has one. */
+  readonly list: List;
+  /** The systems of the latest "stop all". */
+  readonly stopAll: readonly string[];
 }
-
-export type Event =
-  | { kind: "connected" }
-  | { kind: "disconnected" }
-  | { kind: "page_shown" }
-  | { kind: "join_due" }
-  | { kind: "joined"; system: System; at: Instant }
-  | { kind: "join_refused"; error: Refusal }
-  | { kind: "join_unanswered" }
-  | { kind: "state"; state: State; at: Instant }
-  | { kind: "clock"; clock: Clock; at: Instant }
-  | { kind: "action"; action: Action }
-  | { kind: "history"; actions: readonly Action[] }
-  | { kind: "history_failed"; message: string | null }
-  | { kind: "health_due" }
-  | { kind: "health"; clockPlausible: boolean }
-  | { kind: "asked"; ask: number; command: Command }
-  | { kind: "answered"; ask: number; command: Command; answer: Answer; at: Instant }
-  | { kind: "refused"; ask: number; error: Refusal }
-  | { kind: "unanswered"; ask: number; command: Command }
-  | { kind: "bad_seconds" };
-
-export type Effect = "join" | "join_later" | "load_history" | "ask_health";
 
 export interface Step {
   readonly model: Model;
   readonly effects: readonly Effect[];
 }
 
-export function begin(id: string, at: Instant): Model {
-  return {
-    id,
-    link: "connecting",
-    joining: false,
-    profile: null,
-    state: null,
-    stateAt: at,
-    seq: -1,
-    now: null,
-    clockAt: at,
-    actions: [],
-    historyError: null,
-    joinError: null,
-    clockPlausible: true,
-    pending: null,
-    notice: null,
-  };
+export function begin(place: Place, at: Instant): Model {
+  const rooms = new Map(place.page === "system" ? [[place.id, room.begin(place.id, at)]] : []);
+  return { place, link: "connecting", heardAt: at, clockPlausible: true, rooms, list: EMPTY_LIST, stopAll: [] };
 }
 
 export function reduce(model: Model, event: Event): Step {
   switch (event.kind) {
     case "connected":
-      // A store that was replaced counts from the start again. Whoever replaced it restarted the
-      // gateway, so a new connection forgets the old count, and only the count.
-      return { model: { ...model, seq: -1, joining: true }, effects: ["join"] };
+      return connected(model, event.at);
     case "disconnected":
-      return only({ ...model, link: model.link === "missing" ? "missing" : "lost", joining: false });
-    case "page_shown":
-      // performance.now() may stand still while the machine sleeps: take the times anew.
-      return model.link === "joined" ? rejoin(model) : only(model);
-    case "join_due":
-      return model.link === "missing" ? only(model) : rejoin(model);
-    case "joined":
-      return joined(model, event.system, event.at);
-    case "join_refused":
-      return joinRefused(model, event.error);
-    case "join_unanswered":
-      return { model: { ...model, joining: false }, effects: ["join_later"] };
-    case "state":
-      return only(isNews(model, event.state) ? withState(model, event.state, event.at) : model);
-    case "clock":
-      return clock(model, event.clock, event.at);
-    case "action":
-      return only(event.action.system === model.id ? withActions(model, [event.action]) : model);
-    case "history":
-      return only({ ...withActions(model, event.actions), historyError: null });
-    case "history_failed":
-      return only({ ...model, historyError: event.message ?? "" });
+      return only({ ...model, link: "down", rooms: mapped(model.rooms, room.offConnection) });
+    case "ticked":
+      return ticked(model, event.at);
+    case "woken":
+      return model.link === "up" ? joinAll(model, event.at) : { model, effects: [{ kind: "reconnect" }] };
+    case "slept":
+      return only({
+        ...model,
+        heardAt: model.heardAt - event.ms,
+        rooms: mapped(model.rooms, (each) => room.onSlept(each, event.ms)),
+      });
     case "health_due":
-      return { model, effects: model.link === "joined" ? ["ask_health"] : [] };
+      return { model, effects: model.link === "up" ? [{ kind: "ask_health" }] : [] };
     case "health":
       return only({ ...model, clockPlausible: event.clockPlausible });
+    case "listed":
+      return only({ ...model, list: listed(event.systems) });
+    case "running_listed":
+      return only({ ...model, list: runningListed(model.list, event.systems) });
+    case "list_failed":
+      return { model: { ...model, list: { ...model.list, failed: true } }, effects: [{ kind: "load_list_later" }] };
+    case "list_due":
+      return { model, effects: [{ kind: "load_list" }] };
+    case "wanted":
+      return wanted(model, event.ids, event.at);
+    case "stop_all":
+      return stopAll(model, event.key, event.at);
+    default:
+      return roomEvent(model, event);
+  }
+}
+
+function roomEvent(model: Model, event: RoomEvent): Step {
+  const id = systemOf(event);
+  const known = model.rooms.get(id);
+  if (known === undefined) return only(model);
+
+  const { room: changed, effects } = reduceRoom(known, event);
+  const rooms = changed === known ? model.rooms : new Map(model.rooms).set(id, changed);
+  const next = { ...model, rooms };
+  switch (event.kind) {
+    case "state":
+    case "clock":
+    case "join_refused":
+      return { model: { ...next, heardAt: event.at }, effects };
+    case "joined":
+      return { model: { ...next, heardAt: event.at }, effects: [...effects, ...newHistory(next, id)] };
+    case "history":
+    case "older_wanted":
+      return { model: next, effects: [...effects, ...moreHistory(next, id)] };
+    case "answered":
+      return { model: answeredInList(next, id), effects };
+    default:
+      return { model: next, effects };
+  }
+}
+
+function systemOf(event: RoomEvent): string {
+  switch (event.kind) {
+    case "joined":
+      return event.system.id;
+    case "state":
+      return event.state.system;
+    case "clock":
+      return event.clock.system;
+    case "action":
+      return event.action.system;
+    default:
+      return event.id;
+  }
+}
+
+function reduceRoom(known: Room, event: RoomEvent): RoomStep {
+  switch (event.kind) {
+    case "join_due":
+      return room.join(known, event.at);
+    case "joined":
+      return still(room.onSnapshot(known, event.system, event.at));
+    case "join_refused":
+      return room.onJoinRefused(known, event.error);
+    case "join_unanswered":
+      return room.joinLater(known);
+    case "state":
+      return still(room.onState(known, event.state, event.at));
+    case "clock":
+      return room.onClock(known, event.clock, event.at);
+    case "action":
+      return still({ ...known, records: withAction(known.records, event.action) });
+    case "history":
+      return still({ ...known, records: withPage(known.records, event.before, event.actions) });
+    case "history_failed":
+      return still({ ...known, records: { ...known.records, error: event.message } });
+    case "older_wanted":
+      return still({ ...known, records: { ...known.records, shown: known.records.shown + ROWS } });
     case "asked":
     case "answered":
     case "refused":
     case "unanswered":
-    case "bad_seconds":
-      return only(command(model, event));
+    case "send_due":
+    case "bad_length":
+      return askEvent(known, event);
   }
 }
 
-type CommandEvent = Extract<Event, { kind: "asked" | "answered" | "refused" | "unanswered" | "bad_seconds" }>;
-
-/** Answers to any but the latest command still bring their state, but say nothing. */
-function command(model: Model, event: CommandEvent): Model {
-  if (event.kind === "asked") {
-    return { ...model, pending: { ask: event.ask, command: event.command }, notice: null };
-  }
-  if (event.kind === "bad_seconds") return { ...model, notice: { kind: "bad_seconds" } };
-
-  const isLatest = model.pending?.ask === event.ask;
-  const settled = isLatest ? { ...model, pending: null } : model;
-  if (event.kind === "answered") {
-    const { answer } = event;
-    const heard = isNews(settled, answer.state) ? withState(settled, answer.state, event.at) : settled;
-    return isLatest ? { ...heard, notice: noticeOf(event.command, answer) } : heard;
-  }
-  if (!isLatest) return settled;
-  return event.kind === "refused"
-    ? { ...settled, notice: { kind: "refused", message: event.error.message } }
-    : { ...settled, notice: { kind: "no_answer", command: event.command } };
+function askEvent(known: Room, event: AskEvent): RoomStep {
+  const { asks, effects } = reduceAsks(known.asks, event);
+  const settled = { ...known, asks };
+  const heard = event.kind === "answered" ? room.onState(settled, event.answer.state, event.at) : settled;
+  return { room: heard, effects };
 }
 
-function noticeOf(command: Command, answer: Answer): Notice {
-  const seq = answer.state.seq;
-  return answer.changed ? { kind: "done", command, seq } : { kind: "unchanged", reason: answer.reason, seq };
-}
-
-function joined(model: Model, system: System, at: Instant): Step {
-  if (system.id !== model.id) return only(model);
-  const here: Model = {
-    ...model,
-    link: "joined",
-    joining: false,
-    joinError: null,
-    profile: { name: system.name, timerSeconds: system.timer_seconds },
-    now: system.clock.now,
-    clockAt: at,
+function connected(model: Model, at: Instant): Step {
+  const { rooms, effects } = stepped(model.rooms, (each) => room.onConnection(each, at));
+  const list: Effect[] = model.place.page === "list" ? [{ kind: "load_list" }] : [];
+  return {
+    model: { ...model, link: "up", heardAt: at, rooms },
+    effects: [...effects, ...list, { kind: "ask_health" }],
   };
-  const effects: readonly Effect[] = ["load_history", "ask_health"];
-  // A live state may overtake the snapshot. An equal seq is the same state with fresher times.
-  if (system.state.seq < here.seq) return { model: here, effects };
-
-  const countedAnew = here.state !== null && system.state.seq < here.state.seq;
-  const base = countedAnew ? { ...here, actions: [] } : here;
-  return { model: withState(base, system.state, at), effects };
 }
 
-function joinRefused(model: Model, error: Refusal): Step {
-  if (NO_SUCH_SYSTEM.includes(error.code)) return only({ ...model, link: "missing", joining: false });
-  return { model: { ...model, joining: false, joinError: error.message }, effects: ["join_later"] };
+/** Only the page of a system shows its history. */
+function newHistory(model: Model, id: string): Effect[] {
+  return model.place.page === "system" ? [{ kind: "load_history", id, before: null }] : [];
 }
 
-function clock(model: Model, clock: Clock, at: Instant): Step {
-  if (clock.system !== model.id) return only(model);
-  const ticked = { ...model, now: clock.now, clockAt: at };
-  // The room sends state n before any clock that carries n: a greater seq is a change we missed.
-  return clock.seq > ticked.seq ? rejoin(ticked) : only(ticked);
+function moreHistory(model: Model, id: string): Effect[] {
+  const known = model.rooms.get(id);
+  const before = known === undefined ? null : nextPage(known.records, known.now);
+  return before === null ? [] : [{ kind: "load_history", id, before }];
 }
 
-function rejoin(model: Model): Step {
-  return model.joining ? only(model) : { model: { ...model, joining: true }, effects: ["join"] };
+function ticked(model: Model, at: Instant): Step {
+  if (model.link !== "up") return only(model);
+  // Where nobody looks at anything, silence says nothing.
+  const isLooking = [...model.rooms.values()].some(isLookedAt);
+  if (isLooking && at - model.heardAt > DEAD_MS) return { model: { ...model, heardAt: at }, effects: [{ kind: "reconnect" }] };
+  const { rooms, effects } = stepped(model.rooms, (each) => room.onTick(each, at));
+  return effects.length === 0 ? only(model) : { model: { ...model, rooms }, effects };
 }
 
-function isNews(model: Model, state: State): boolean {
-  return state.system === model.id && state.seq > model.seq;
+function joinAll(model: Model, at: Instant): Step {
+  const { rooms, effects } = stepped(model.rooms, (each) => room.join(each, at));
+  return { model: { ...model, rooms }, effects };
 }
 
-function withState(model: Model, state: State, at: Instant): Model {
-  const { notice } = model;
-  const known = model.state?.seq ?? -1;
-  const overtaken = notice !== null && state.seq > ("seq" in notice ? notice.seq : known);
-  return { ...model, state, stateAt: at, seq: state.seq, notice: overtaken ? null : notice };
+/** Looks at these rooms and no others. What a room outside still has to say about a command is kept. */
+function wanted(model: Model, ids: readonly string[], at: Instant): Step {
+  const looked = new Set(ids);
+  const effects: Effect[] = [];
+  const rooms = new Map<string, Room>();
+  for (const [id, known] of model.rooms) {
+    if (looked.has(id)) continue;
+    if (known.membership !== "out") effects.push({ kind: "leave", id });
+    if (!isSilent(known.asks)) rooms.set(id, { ...known, membership: "out" });
+  }
+  for (const id of looked) {
+    const known = model.rooms.get(id) ?? fromList(model, id, at);
+    const isNew = known.membership === "out";
+    const asked: Room = isNew ? { ...known, membership: "wanted", clockAt: at, joinedAt: at } : known;
+    const step = isNew && model.link === "up" ? room.join(asked, at) : still(asked);
+    rooms.set(id, step.room);
+    effects.push(...step.effects);
+  }
+  return { model: { ...model, rooms }, effects };
 }
 
-function withActions(model: Model, news: readonly Action[]): Model {
-  const byId = new Map([...model.actions, ...news].map((action) => [action.id, action]));
-  const actions = [...byId.values()].sort((a, b) => b.id - a.id).slice(0, ACTIONS_SHOWN);
-  return { ...model, actions };
+/** What the list says, until the room itself is heard. */
+function fromList(model: Model, id: string, at: Instant): Room {
+  const known = model.list.systems?.get(id);
+  const blank: Room = { ...room.begin(id, at), membership: "out" };
+  return known === undefined ? blank : { ...blank, profile: room.profileOf(known) };
+}
+
+/** Stops whatever is looked at, whatever is believed of it, and whatever else is said to run. */
+function stopAll(model: Model, key: string, at: Instant): Step {
+  const rooms = new Map(model.rooms);
+  const effects: Effect[] = [];
+  const looked = [...rooms.values()].filter(isLookedAt).map((each) => each.id);
+  const ids = [...new Set([...looked, ...model.list.running])];
+  for (const id of ids) {
+    const known = rooms.get(id) ?? fromList(model, id, at);
+    if (isStopping(known.asks)) continue;
+    const event: AskEvent = { kind: "asked", id, key: `${key}-${id}`, command: "stop", seconds: null, at };
+    const step = askEvent(known, event);
+    rooms.set(id, step.room);
+    effects.push(...step.effects);
+  }
+  return { model: { ...model, rooms, stopAll: ids }, effects };
+}
+
+function isLookedAt(known: Room): boolean {
+  return known.membership !== "out" && known.membership !== "missing";
+}
+
+/** Nobody tells of a room that nobody looks at: the answer does. */
+function answeredInList(model: Model, id: string): Model {
+  const known = model.rooms.get(id);
+  if (known?.membership !== "out" || known.state === null) return model;
+  return { ...model, list: withMode(model.list, id, known.state.mode) };
+}
+
+function mapped(rooms: ReadonlyMap<string, Room>, change: (known: Room) => Room): ReadonlyMap<string, Room> {
+  return new Map([...rooms].map(([id, known]) => [id, change(known)]));
+}
+
+function stepped(
+  rooms: ReadonlyMap<string, Room>,
+  change: (known: Room) => RoomStep,
+): { rooms: ReadonlyMap<string, Room>; effects: Effect[] } {
+  const steps = [...rooms].map(([id, known]) => [id, change(known)] as const);
+  return {
+    rooms: new Map(steps.map(([id, step]) => [id, step.room])),
+    effects: steps.flatMap(([, step]) => step.effects),
+  };
+}
+
+function still(changed: Room): RoomStep {
+  return { room: changed, effects: [] };
 }
 
 function only(model: Model): Step {
   return { model, effects: [] };
 }
 
-/** What is left of the run at the given moment; null where the run has no end. */
-export function remainingMs(model: Model, at: Instant): number | null {
-  const remaining = model.state?.remaining_ms ?? null;
-  return remaining === null ? null : Math.max(0, remaining - (at - model.stateAt));
-}
-
-/** How long the run has lasted at the given moment, at most as long as it was planned. */
-export function elapsedMs(model: Model, at: Instant): number | null {
-  const elapsed = model.state?.elapsed_ms ?? null;
-  if (elapsed === null) return null;
-  const planned = elapsed + (model.state?.remaining_ms ?? Infinity);
-  return Math.min(planned, elapsed + Math.max(0, at - model.stateAt));
-}
-
-/** Whole seconds without a clock, once that is too long for a healthy room; else null. */
-export function secondsWithoutNews(model: Model, at: Instant): number | null {
-  const silence = at - model.clockAt;
-  return silence > 3000 ? Math.floor(silence / 1000) : null;
+/** Whatever is heard at all is heard over the one connection: the room heard last speaks for it. */
+export function heardLast(model: Model): Room | null {
+  const looked = [...model.rooms.values()].filter(isLookedAt);
+  return looked.reduce<Room | null>((last, each) => (last === null || each.clockAt > last.clockAt ? each : last), null);
 }

@@ -1,44 +1,43 @@
-// One system, live: carries news from the socket and from HTTP into the model, and carries out its effects.
+// The page, live: carries news from the socket and from HTTP into the model, and carries out its effects.
 // Never decides what news means (model.ts) and never draws (views/).
 import { batch, signal, type ReadonlySignal } from "@preact/signals";
-import { io, type Socket } from "socket.io-client";
+import type { Effect, Event, Instant } from "./events";
 import * as gateway from "./gateway";
-import { ACTIONS_SHOWN, begin, reduce, type Effect, type Event, type Instant, type Model } from "./model";
-import type { Action, Clock, Command, JoinAck, State } from "./wire";
+import { begin, reduce, type Model } from "./model";
+import type { Place } from "./place";
+import { PAGE } from "./records";
+import { Link } from "./link";
+import { CARDS } from "./list";
+import type { Action, Command } from "./wire";
+import { onWake, watchSleep } from "./waking";
 
-const JOIN_PATIENCE_MS = 5000;
-const JOIN_AGAIN_MS = 3000;
 const REFRESH_MS = 250;
+const AGAIN_MS = 3000;
+/** A command that was not answered goes out again after this. */
+const SEND_AGAIN_MS = 1000;
+const RUNNING_AGAIN_MS = 5000;
 const HEALTH_AGAIN_MS = 60_000;
-
-interface FromGateway {
-  state: (state: State) => void;
-  clock: (clock: Clock) => void;
-  action: (action: Action) => void;
-}
-
-interface ToGateway {
-  join: (id: string, ack: (answer: JoinAck) => void) => void;
-}
 
 export interface Session {
   readonly model: ReadonlySignal<Model>;
-  /** The moment to draw countdowns for; moves four times a second. */
+  /** The moment to draw ages and countdowns for; moves four times a second. */
   readonly at: ReadonlySignal<Instant>;
-  readonly command: (command: Command, seconds?: number) => void;
-  readonly refuseSeconds: () => void;
+  readonly command: (id: string, command: Command, seconds?: number) => void;
+  readonly refuseLength: (id: string) => void;
+  readonly stopAll: () => void;
+  /** The rooms to look at, and no others. */
+  readonly want: (ids: readonly string[]) => void;
+  readonly showOlder: (id: string) => void;
+  /** The whole history that the gateway keeps of a system. */
+  readonly wholeHistory: (id: string) => Promise<Action[]>;
 }
 
-export function open(id: string): Session {
-  const model = signal(begin(id, performance.now()));
+export function open(place: Place): Session {
+  const model = signal(begin(place, performance.now()));
   const at = signal(performance.now());
-  const socket = connection();
-  const joinLater = laterOnce(() => {
-    dispatch({ kind: "join_due" });
-  });
 
   function dispatch(event: Event): void {
-    const step = reduce(model.value, event);
+    const step = reduce(model.peek(), event);
     batch(() => {
       model.value = step.model;
       // News is never drawn for a moment before it came.
@@ -47,89 +46,151 @@ export function open(id: string): Session {
     step.effects.forEach(carryOut);
   }
 
-  function carryOut(effect: Effect): void {
-    switch (effect) {
-      case "join":
-        join(socket, id, dispatch);
-        return;
-      case "join_later":
-        joinLater.set();
-        return;
-      case "load_history":
-        void loadHistory(id, dispatch);
-        return;
-      case "ask_health":
-        void askHealth(dispatch);
-        return;
-    }
-  }
-
-  listen(socket, dispatch);
-  socket.on("disconnect", joinLater.clear);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") dispatch({ kind: "page_shown" });
-  });
-  setInterval(() => {
-    at.value = performance.now();
-  }, REFRESH_MS);
-  setInterval(() => {
-    if (document.visibilityState === "visible") dispatch({ kind: "health_due" });
-  }, HEALTH_AGAIN_MS);
-  socket.connect();
+  const link = new Link(dispatch);
+  const carryOut = worker(link, dispatch);
+  watch(dispatch, model);
+  link.connect();
 
   return {
     model,
     at,
-    command: commander(id, dispatch),
-    refuseSeconds: () => {
-      dispatch({ kind: "bad_seconds" });
+    command: (id, command, seconds) => {
+      const key = gateway.newKey();
+      dispatch({ kind: "asked", id, key, command, seconds: seconds ?? null, at: performance.now() });
     },
+    refuseLength: (id) => {
+      dispatch({ kind: "bad_length", id });
+    },
+    stopAll: () => void stopAll(model, dispatch),
+    want: (ids) => {
+      dispatch({ kind: "wanted", ids, at: performance.now() });
+    },
+    showOlder: (id) => {
+      dispatch({ kind: "older_wanted", id });
+    },
+    wholeHistory,
   };
 }
 
-type GatewaySocket = Socket<FromGateway, ToGateway>;
 type Dispatch = (event: Event) => void;
 
-function connection(): GatewaySocket {
-  // Websocket first: long polling needs every request to reach the same node.
-  return io({ autoConnect: false, transports: ["websocket", "polling"], tryAllTransports: true });
+/** Carries out what the model asks for. */
+function worker(link: Link, dispatch: Dispatch): (effect: Effect) => void {
+  const joinsLater = new Timers();
+  const sendsLater = new Timers();
+  const listLater = new Timers();
+  return (effect) => {
+    switch (effect.kind) {
+      case "join":
+        link.join(effect.id);
+        return;
+      case "leave":
+        link.leave(effect.id);
+        return;
+      case "join_later":
+        joinsLater.set(effect.id, AGAIN_MS, () => {
+          dispatch({ kind: "join_due", id: effect.id, at: performance.now() });
+        });
+        return;
+      case "reconnect":
+        link.reconnect();
+        return;
+      case "load_list":
+        void loadList(dispatch);
+        return;
+      case "load_list_later":
+        listLater.set("", AGAIN_MS, () => {
+          dispatch({ kind: "list_due" });
+        });
+        return;
+      case "load_history":
+        void loadHistory(effect.id, effect.before, dispatch);
+        return;
+      case "ask_health":
+        void askHealth(dispatch);
+        return;
+      case "send":
+        void send(effect, dispatch);
+        return;
+      case "send_later":
+        sendsLater.set(effect.id, SEND_AGAIN_MS, () => {
+          dispatch({ kind: "send_due", id: effect.id, key: effect.key, at: performance.now() });
+        });
+        return;
+    }
+  };
 }
 
-function listen(socket: GatewaySocket, dispatch: Dispatch): void {
-  socket.on("connect", () => {
-    dispatch({ kind: "connected" });
+/** What happens by itself: time passes, the page wakes up, questions fall due. */
+function watch(dispatch: Dispatch, model: ReadonlySignal<Model>): void {
+  setInterval(() => {
+    dispatch({ kind: "ticked", at: performance.now() });
+  }, REFRESH_MS);
+  setInterval(() => {
+    if (isSeen()) dispatch({ kind: "health_due" });
+  }, HEALTH_AGAIN_MS);
+  setInterval(() => {
+    if (isSeen() && isPartlySeen(model.peek())) void loadRunning(dispatch);
+  }, RUNNING_AGAIN_MS);
+  onWake(() => {
+    dispatch({ kind: "woken", at: performance.now() });
   });
-  socket.on("disconnect", (reason) => {
-    dispatch({ kind: "disconnected" });
-    // The library takes this one for a dismissal and would never come back.
-    if (reason === "io server disconnect") setTimeout(() => socket.connect(), JOIN_AGAIN_MS);
-  });
-  socket.on("state", (state) => {
-    dispatch({ kind: "state", state, at: performance.now() });
-  });
-  socket.on("clock", (clock) => {
-    dispatch({ kind: "clock", clock, at: performance.now() });
-  });
-  socket.on("action", (action) => {
-    dispatch({ kind: "action", action });
-  });
-}
-
-function join(socket: GatewaySocket, id: string, dispatch: Dispatch): void {
-  socket.timeout(JOIN_PATIENCE_MS).emit("join", id, (silence: Error | null, answer: JoinAck) => {
-    // A broken connection is told by `disconnect`; the next one joins by itself.
-    if (!socket.connected) return;
-    if (silence !== null) dispatch({ kind: "join_unanswered" });
-    else if (answer.ok) dispatch({ kind: "joined", system: answer.system, at: performance.now() });
-    else dispatch({ kind: "join_refused", error: answer.error });
+  watchSleep((ms) => {
+    dispatch({ kind: "slept", ms });
+    dispatch({ kind: "woken", at: performance.now() });
   });
 }
 
-async function loadHistory(id: string, dispatch: Dispatch): Promise<void> {
+function isSeen(): boolean {
+  return document.visibilityState === "visible";
+}
+
+/** With more systems than cards, what runs out of sight is known only by asking. */
+function isPartlySeen({ list }: Model): boolean {
+  return (list.systems?.size ?? 0) > CARDS;
+}
+
+async function stopAll(model: ReadonlySignal<Model>, dispatch: Dispatch): Promise<void> {
+  const stop = (): void => {
+    dispatch({ kind: "stop_all", key: gateway.newKey(), at: performance.now() });
+  };
+  stop();
+  if (!isPartlySeen(model.peek())) return;
+  await loadRunning(dispatch);
+  stop();
+}
+
+async function loadList(dispatch: Dispatch): Promise<void> {
   try {
-    dispatch({ kind: "history", actions: await gateway.history(id, ACTIONS_SHOWN) });
+    dispatch({ kind: "listed", systems: await gateway.systems() });
+  } catch {
+    dispatch({ kind: "list_failed" });
+  }
+}
+
+async function loadRunning(dispatch: Dispatch): Promise<void> {
+  try {
+    dispatch({ kind: "running_listed", systems: await gateway.runningSystems() });
+  } catch {
+    // What was known is shown until the next time; the link says by itself when it is broken.
+  }
+}
+
+async function loadHistory(id: string, before: number | null, dispatch: Dispatch): Promise<void> {
+  try {
+    dispatch({ kind: "history", id, before, actions: await gateway.history(id, PAGE, before) });
   } catch (failure) {
-    dispatch({ kind: "history_failed", message: failure instanceof gateway.Refused ? failure.message : null });
+    const message = failure instanceof gateway.Refused ? failure.message : "";
+    dispatch({ kind: "history_failed", id, message });
+  }
+}
+
+async function wholeHistory(id: string): Promise<Action[]> {
+  const actions: Action[] = [];
+  for (;;) {
+    const page = await gateway.history(id, PAGE, actions.at(-1)?.id ?? null);
+    actions.push(...page);
+    if (page.length < PAGE) return actions;
   }
 }
 
@@ -142,36 +203,24 @@ async function askHealth(dispatch: Dispatch): Promise<void> {
   }
 }
 
-function commander(id: string, dispatch: Dispatch): Session["command"] {
-  let asks = 0;
-
-  async function carry(ask: number, command: Command, seconds: number | null): Promise<void> {
-    try {
-      const answer = await gateway.send(id, command, seconds);
-      dispatch({ kind: "answered", ask, command, answer, at: performance.now() });
-    } catch (failure) {
-      if (failure instanceof gateway.Refused) dispatch({ kind: "refused", ask, error: failure.refusal });
-      else dispatch({ kind: "unanswered", ask, command });
-    }
+async function send({ id, ask }: Extract<Effect, { kind: "send" }>, dispatch: Dispatch): Promise<void> {
+  const { key } = ask;
+  try {
+    const answer = await gateway.send(id, ask);
+    dispatch({ kind: "answered", id, key, answer, at: performance.now() });
+  } catch (failure) {
+    const at = performance.now();
+    if (failure instanceof gateway.Refused) dispatch({ kind: "refused", id, key, error: failure.refusal, at });
+    else dispatch({ kind: "unanswered", id, key, at });
   }
-
-  return (command, seconds) => {
-    asks += 1;
-    dispatch({ kind: "asked", ask: asks, command });
-    void carry(asks, command, seconds ?? null);
-  };
 }
 
-function laterOnce(then: () => void): { set: () => void; clear: () => void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const clear = (): void => {
-    clearTimeout(timer);
-  };
-  return {
-    clear,
-    set: () => {
-      clear();
-      timer = setTimeout(then, JOIN_AGAIN_MS);
-    },
-  };
+/** One timer for each name; the latest counts. */
+class Timers {
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  set(name: string, ms: number, then: () => void): void {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.set(name, setTimeout(then, ms));
+  }
 }

@@ -11,12 +11,30 @@ export interface Texts {
   systems: string;
   noSystems: string;
   listFailed: string;
+  howManyRun: (running: number, all: number) => string;
+  runningGroup: string;
+  waitingGroup: string;
+  search: string;
+  nothingFound: string;
+  pageOf: (page: number, pages: number) => string;
+  previousPage: string;
+  nextPage: string;
+  stopAll: string;
+  stopAllQuestion: (running: number) => string;
+  stopAllHint: (running: number, all: number) => string;
+  cancel: string;
+  stopAllSent: (confirmed: number, all: number) => string;
+  stopAllDone: (all: number) => string;
+  stopAllRefused: (names: string) => string;
   loading: string;
   backToList: string;
   missing: (id: string) => string;
   connecting: string;
-  lost: string;
+  live: string;
   noNews: (seconds: number) => string;
+  stateUnknown: string;
+  stateUnknownSince: (time: string) => string;
+  unknownHint: string;
   joinFailed: string;
   mode: Record<Mode, string>;
   modeHint: Record<Mode, string>;
@@ -25,15 +43,22 @@ export interface Texts {
   lastKnown: string;
   remaining: string;
   running: string;
+  stopsByItself: string;
   began: string;
   ends: string;
   endsByHand: string;
   askedBy: string;
   commands: string;
   command: Record<Command, string>;
+  stopKeys: string;
+  timerOf: (length: string) => string;
+  length: string;
+  minutes: string;
   seconds: string;
-  badSeconds: string;
-  sending: string;
+  badLength: string;
+  sent: Record<Command, string>;
+  sentAgain: (attempt: number) => string;
+  stopSentAgain: (attempt: number) => string;
   done: Record<Command, string>;
   reason: Record<Reason, string>;
   refused: string;
@@ -41,6 +66,9 @@ export interface Texts {
   history: string;
   noHistory: string;
   historyFailed: string;
+  showOlder: string;
+  downloadCsv: string;
+  csvFailed: string;
   outcome: Record<Outcome, string>;
   planned: string;
   real: string;
@@ -63,12 +91,37 @@ const en: Texts = {
   systems: "Irrigation systems",
   noSystems: "This gateway has no system yet.",
   listFailed: "The list cannot be read. Trying again…",
+  howManyRun: (running, all) =>
+    running === 0
+      ? `No water is running (${all === 1 ? "1 system" : `${all} systems`})`
+      : `${running} of ${all} ${all === 1 ? "system" : "systems"} running`,
+  runningGroup: "Running",
+  waitingGroup: "Waiting",
+  search: "Search systems",
+  nothingFound: "No system has this in its name.",
+  pageOf: (page, pages) => `Page ${page} of ${pages}`,
+  previousPage: "Previous page",
+  nextPage: "Next page",
+  stopAll: "Stop all",
+  stopAllQuestion: (running) => (running === 0 ? "Stop all systems all the same?" : "Stop all systems?"),
+  stopAllHint: (running, all) =>
+    running === 0
+      ? "As far as is known, no water is running."
+      : `${running} of ${all} ${running === 1 ? "is" : "are"} running.`,
+  cancel: "Cancel",
+  stopAllSent: (confirmed, all) => `Stop sent to ${all}, confirmed for ${confirmed}. It is sent until all are confirmed.`,
+  stopAllDone: (all) => (all === 1 ? "Confirmed: 1 system is stopped." : `Confirmed: all ${all} are stopped.`),
+  stopAllRefused: (names) => `Refused the stop: ${names}.`,
   loading: "Loading…",
   backToList: "All systems",
   missing: (id) => `There is no system “${id}” on this gateway.`,
   connecting: "Connecting…",
-  lost: "Connection lost. Reconnecting…",
+  live: "Live",
   noNews: (seconds) => `No news for ${seconds} s`,
+  stateUnknown: "State unknown",
+  stateUnknownSince: (time) => `State unknown since ${time}`,
+  unknownHint:
+    "The gateway is not heard. Nothing can be started from here. STOP is sent until it is confirmed; if in doubt, close the valve by hand.",
   joinFailed: "The gateway does not let us in yet:",
   mode: { wait: "Waiting", timer: "Timer", manual: "Manual" },
   modeHint: {
@@ -81,21 +134,37 @@ const en: Texts = {
   lastKnown: "Last known state:",
   remaining: "remaining",
   running: "running",
+  stopsByItself: "stops by itself in",
   began: "Start",
   ends: "End",
   endsByHand: "none set",
   askedBy: "By",
   commands: "Commands",
   command: { manual: "Start manual", timer: "Start timer", stop: "STOP" },
+  stopKeys: "or press S or Esc",
+  timerOf: (length) => `Start timer · ${length}`,
+  length: "Length",
+  minutes: "Minutes",
   seconds: "Seconds",
-  badSeconds: "The timer takes whole seconds, from 1 to 86400 (one day).",
-  sending: "Sending…",
-  done: { manual: "Manual started.", timer: "Timer started.", stop: "Stopped." },
+  badLength: "The timer takes whole minutes and seconds, from 1 s to 24 h.",
+  sent: {
+    manual: "Sent. Waiting for the gateway…",
+    timer: "Sent. Waiting for the gateway…",
+    stop: "Stop sent. Waiting for the gateway to confirm…",
+  },
+  sentAgain: (attempt) => `Sent ${attempt} times, not answered yet…`,
+  stopSentAgain: (attempt) =>
+    `Stop sent ${attempt} times, not confirmed yet. It is sent until it is. If in doubt, close the valve by hand.`,
+  done: {
+    manual: "Confirmed: manual has started.",
+    timer: "Confirmed: the timer has started.",
+    stop: "Confirmed: the water is stopped.",
+  },
   reason: {
     timer_running: "Nothing changed: a timer is already running.",
     manual_has_priority: "Nothing changed: manual is running and has priority over the timer.",
     manual_running: "Nothing changed: manual is already running.",
-    not_running: "Nothing changed: no water was running.",
+    not_running: "Confirmed: no water was running.",
   },
   refused: "The gateway refused:",
   noAnswer: {
@@ -103,9 +172,12 @@ const en: Texts = {
     timer: "No answer from the gateway. It is not known whether the timer has started.",
     stop: "No answer from the gateway. It is not known whether the water has stopped: try again, or close the valve by hand.",
   },
-  history: "Last 10 actions",
+  history: "History",
   noHistory: "No action yet.",
   historyFailed: "The history cannot be read.",
+  showOlder: "Show older",
+  downloadCsv: "Download CSV",
+  csvFailed: "The history cannot be read. Try again.",
   outcome: {
     completed: "completed",
     stopped: "stopped",
@@ -134,12 +206,40 @@ const fr: Texts = {
   systems: "Systèmes d’irrigation",
   noSystems: "Cette passerelle n’a pas encore de système.",
   listFailed: "La liste est illisible. Nouvel essai…",
+  howManyRun: (running, all) =>
+    running === 0
+      ? `L’eau ne coule nulle part (${all > 1 ? `${all} systèmes` : `${all} système`})`
+      : `${running} ${running > 1 ? "systèmes" : "système"} sur ${all} en marche`,
+  runningGroup: "En marche",
+  waitingGroup: "En attente",
+  search: "Chercher un système",
+  nothingFound: "Aucun système n’a cela dans son nom.",
+  pageOf: (page, pages) => `Page ${page} sur ${pages}`,
+  previousPage: "Page précédente",
+  nextPage: "Page suivante",
+  stopAll: "Tout arrêter",
+  stopAllQuestion: (running) =>
+    running === 0 ? "Tout arrêter quand même\u00a0?" : "Arrêter tous les systèmes\u00a0?",
+  stopAllHint: (running, all) =>
+    running === 0
+      ? "D’après ce qu’on sait, l’eau ne coule nulle part."
+      : `${running} ${running > 1 ? "systèmes" : "système"} sur ${all} en marche.`,
+  cancel: "Annuler",
+  stopAllSent: (confirmed, all) =>
+    `Arrêt envoyé à ${all}, confirmé pour ${confirmed}. Il est renvoyé jusqu’à ce que tout soit confirmé.`,
+  stopAllDone: (all) =>
+    all === 1 ? "Confirmé\u00a0: 1 système est arrêté." : `Confirmé\u00a0: les ${all} systèmes sont arrêtés.`,
+  stopAllRefused: (names) => `Arrêt refusé\u00a0: ${names}.`,
   loading: "Chargement…",
   backToList: "Tous les systèmes",
   missing: (id) => `Il n’y a pas de système «\u00a0${id}\u00a0» sur cette passerelle.`,
   connecting: "Connexion…",
-  lost: "Connexion perdue. Reconnexion…",
+  live: "En direct",
   noNews: (seconds) => `Aucune nouvelle depuis ${seconds} s`,
+  stateUnknown: "État inconnu",
+  stateUnknownSince: (time) => `État inconnu depuis ${time}`,
+  unknownHint:
+    "La passerelle est muette. Rien ne peut être lancé d’ici. L’ARRÊT est envoyé jusqu’à confirmation\u00a0; en cas de doute, fermez la vanne à la main.",
   joinFailed: "La passerelle ne nous laisse pas encore entrer\u00a0:",
   mode: { wait: "En attente", timer: "Minuterie", manual: "Manuel" },
   modeHint: {
@@ -153,21 +253,37 @@ const fr: Texts = {
   lastKnown: "Dernier état connu\u00a0:",
   remaining: "restant",
   running: "en cours",
+  stopsByItself: "arrêt automatique dans",
   began: "Début",
   ends: "Fin",
   endsByHand: "non fixée",
   askedBy: "Par",
   commands: "Commandes",
   command: { manual: "Ouvrir en manuel", timer: "Lancer la minuterie", stop: "ARRÊT" },
+  stopKeys: "ou touche S ou Échap",
+  timerOf: (length) => `Lancer la minuterie · ${length}`,
+  length: "Durée",
+  minutes: "Minutes",
   seconds: "Secondes",
-  badSeconds: "La minuterie prend des secondes entières, de 1 à 86400 (un jour).",
-  sending: "Envoi…",
-  done: { manual: "Mode manuel lancé.", timer: "Minuterie lancée.", stop: "Arrêté." },
+  badLength: "La minuterie prend des minutes et des secondes entières, de 1 s à 24 h.",
+  sent: {
+    manual: "Envoyé. La passerelle doit répondre…",
+    timer: "Envoyé. La passerelle doit répondre…",
+    stop: "Arrêt envoyé. La passerelle doit confirmer…",
+  },
+  sentAgain: (attempt) => `Envoyé ${attempt} fois, pas encore de réponse…`,
+  stopSentAgain: (attempt) =>
+    `Arrêt envoyé ${attempt} fois, pas encore confirmé. Il est renvoyé jusqu’à confirmation. En cas de doute, fermez la vanne à la main.`,
+  done: {
+    manual: "Confirmé\u00a0: le mode manuel est lancé.",
+    timer: "Confirmé\u00a0: la minuterie est lancée.",
+    stop: "Confirmé\u00a0: l’eau est arrêtée.",
+  },
   reason: {
     timer_running: "Rien n’a changé\u00a0: une minuterie est déjà en cours.",
     manual_has_priority: "Rien n’a changé\u00a0: le mode manuel est en cours et a priorité sur la minuterie.",
     manual_running: "Rien n’a changé\u00a0: le mode manuel est déjà en cours.",
-    not_running: "Rien n’a changé\u00a0: l’eau ne coulait pas.",
+    not_running: "Confirmé\u00a0: l’eau ne coulait pas.",
   },
   refused: "La passerelle a refusé\u00a0:",
   noAnswer: {
@@ -175,9 +291,12 @@ const fr: Texts = {
     timer: "Pas de réponse de la passerelle. On ne sait pas si la minuterie est lancée.",
     stop: "Pas de réponse de la passerelle. On ne sait pas si l’eau est arrêtée\u00a0: réessayez, ou fermez la vanne à la main.",
   },
-  history: "10 dernières actions",
+  history: "Historique",
   noHistory: "Aucune action pour l’instant.",
   historyFailed: "L’historique est illisible.",
+  showOlder: "Voir plus ancien",
+  downloadCsv: "Télécharger en CSV",
+  csvFailed: "L’historique est illisible. Réessayez.",
   outcome: {
     completed: "jusqu’au bout",
     stopped: "arrêt demandé",

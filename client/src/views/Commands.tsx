@@ -1,33 +1,46 @@
-// The three commands and what came of the last one. STOP is the largest, stays at the foot of the
-// screen and can always be pressed; nothing here is ever disabled, since every command is answered in words.
-import { useSignal } from "@preact/signals";
-import { duration, LONGEST_SECONDS, wholeSeconds } from "../format";
+// The three commands and what came of the last one. STOP is the largest, stays at the foot of the screen, asks nothing
+// and can always be pressed, by S and Esc too. What opens a valve is off while it is not known what runs.
+import { useComputed, useSignal, type Signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Asks, Notice } from "../asks";
+import { duration, fieldsOf, lengthOf } from "../format";
 import { language, texts } from "../language";
-import type { Notice } from "../model";
+import { recall, remember } from "../remembered";
+import { mayStart, type Room } from "../room";
 import type { Session } from "../session";
 import { word, type Texts } from "../texts";
 
-export function Commands({ session }: { session: Session }) {
+/** Seconds. */
+const PRESETS = [10, 60, 300, 900, 1800];
+
+export function Commands({ session, room }: { session: Session; room: Room }) {
+  const { id } = room;
+  const isOff = useComputed(() => {
+    const known = session.model.value.rooms.get(id);
+    return known === undefined || !mayStart(known, session.at.value);
+  }).value;
+  const stop = (): void => {
+    session.command(id, "stop");
+  };
+  useStopKeys(stop);
   return (
     <section class="commands" aria-label={texts.value.commands}>
       <div class="stop-bar">
-        <Outcome session={session} />
-        <button
-          type="button"
-          class="stop"
-          onClick={() => {
-            session.command("stop");
-          }}
-        >
+        <Outcome asks={room.asks} />
+        <button type="button" class="stop" aria-keyshortcuts="S Escape" onClick={stop}>
           {texts.value.command.stop}
+          <span class="stop-keys" aria-hidden="true">
+            {texts.value.stopKeys}
+          </span>
         </button>
       </div>
-      <TimerForm session={session} />
+      <TimerForm session={session} room={room} isOff={isOff} />
       <button
         type="button"
         class="start"
+        disabled={isOff}
         onClick={() => {
-          session.command("manual");
+          session.command(id, "manual");
         }}
       >
         {texts.value.command.manual}
@@ -36,53 +49,126 @@ export function Commands({ session }: { session: Session }) {
   );
 }
 
-function TimerForm({ session }: { session: Session }) {
-  /** Null until the person types: then the system's own length is meant. */
-  const typed = useSignal<string | null>(null);
-  const written = typed.value ?? String(session.model.value.profile?.timerSeconds ?? "");
-  const seconds = wholeSeconds(written);
+/** A key that is held down is one wish, not many. */
+function useStopKeys(stop: () => void): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const isStop = event.key === "Escape" || event.key.toLowerCase() === "s";
+      if (!isStop || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      stop();
+    };
+    addEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onKey);
+    };
+  });
+}
+
+function TimerForm({ session, room, isOff }: { session: Session; room: Room; isOff: boolean }) {
+  const { id, profile } = room;
+  const chosen = useSignal(fieldsOrNone(recall(`timer.${id}`)));
+  const fields = chosen.value ?? fieldsOrNone(profile === null ? null : String(profile.timerSeconds));
+  const length = fields === null ? null : lengthOf(fields.minutes, fields.seconds);
+
   const start = (event: SubmitEvent): void => {
     event.preventDefault();
-    if (seconds === null) session.refuseSeconds();
-    else session.command("timer", seconds);
+    if (length === null) {
+      session.refuseLength(id);
+      return;
+    }
+    remember(`timer.${id}`, String(length));
+    session.command(id, "timer", length);
   };
   return (
     <form class="timer" noValidate onSubmit={start}>
-      <label for="seconds">
-        {texts.value.seconds}
-        <span class="faint"> {seconds !== null && seconds >= 60 && `= ${lengthOf(seconds)}`}</span>
-      </label>
-      <input
-        id="seconds"
-        type="number"
-        inputMode="numeric"
-        min={1}
-        max={LONGEST_SECONDS}
-        step={1}
-        value={written}
-        aria-invalid={typed.value !== null && seconds === null}
-        onInput={(event) => {
-          typed.value = event.currentTarget.value;
-        }}
-      />
-      <button type="submit" class="start">
-        {texts.value.command.timer}
+      <fieldset>
+        <legend>{texts.value.length}</legend>
+        <div class="presets">
+          {PRESETS.map((preset) => (
+            <button
+              key={preset}
+              type="button"
+              aria-pressed={preset === length}
+              onClick={() => {
+                chosen.value = fieldsOf(preset);
+                remember(`timer.${id}`, String(preset));
+              }}
+            >
+              {duration(preset * 1000, language.value)}
+            </button>
+          ))}
+        </div>
+        <div class="length">
+          <Field name="minutes" unit="min" fields={fields} chosen={chosen} isBad={length === null} />
+          <Field name="seconds" unit="s" fields={fields} chosen={chosen} isBad={length === null} />
+        </div>
+      </fieldset>
+      <button type="submit" class="start" disabled={isOff}>
+        {length === null ? texts.value.command.timer : texts.value.timerOf(duration(length * 1000, language.value))}
       </button>
     </form>
   );
 }
 
-function Outcome({ session }: { session: Session }) {
-  const { notice, pending } = session.model.value;
+interface Fields {
+  minutes: string;
+  seconds: string;
+}
+
+interface FieldProps {
+  name: keyof Fields;
+  unit: string;
+  fields: Fields | null;
+  chosen: Signal<Fields | null>;
+  isBad: boolean;
+}
+
+function Field({ name, unit, fields, chosen, isBad }: FieldProps) {
+  const written = fields ?? { minutes: "", seconds: "" };
+  return (
+    <label class="field">
+      <span class="hidden">{texts.value[name]}</span>
+      <input
+        type="text"
+        inputMode="numeric"
+        autoComplete="off"
+        maxLength={6}
+        value={written[name]}
+        aria-invalid={fields !== null && isBad}
+        onFocus={(event) => {
+          event.currentTarget.select();
+        }}
+        onInput={(event) => {
+          chosen.value = { ...written, [name]: event.currentTarget.value.trim() };
+        }}
+      />
+      <span aria-hidden="true">{unit}</span>
+    </label>
+  );
+}
+
+function fieldsOrNone(length: string | null): Fields | null {
+  return length === null || lengthOf("", length) === null ? null : fieldsOf(Number(length));
+}
+
+function Outcome({ asks }: { asks: Asks }) {
+  const { notice } = asks;
   const isBad = notice !== null && notice.kind !== "done" && notice.kind !== "unchanged";
   return (
     <p class={isBad ? "outcome warning" : "outcome"} role="status">
-      {pending !== null ? texts.value.sending : notice !== null && inWords(notice, texts.value)}
+      {inWords(asks, texts.value)}
     </p>
   );
 }
 
-function inWords(notice: Notice, words: Texts): string {
+export function inWords({ pending, notice }: Asks, words: Texts): string {
+  if (pending === null) return notice === null ? "" : noticeInWords(notice, words);
+  if (pending.attempt === 1) return words.sent[pending.command];
+  return pending.command === "stop" ? words.stopSentAgain(pending.attempt) : words.sentAgain(pending.attempt);
+}
+
+function noticeInWords(notice: Notice, words: Texts): string {
   switch (notice.kind) {
     case "done":
       return words.done[notice.command];
@@ -92,11 +178,7 @@ function inWords(notice: Notice, words: Texts): string {
       return `${words.refused} ${notice.message}`;
     case "no_answer":
       return words.noAnswer[notice.command];
-    case "bad_seconds":
-      return words.badSeconds;
+    case "bad_length":
+      return words.badLength;
   }
-}
-
-function lengthOf(seconds: number): string {
-  return duration(seconds * 1000, language.value);
 }

@@ -1,28 +1,99 @@
-// The last runs of a system, newest first. Never sorts or cuts: the model did.
+// The finished runs of a system: the last day as a picture, then row by row, newest first.
+// Never sorts or loads: the model did.
+import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { csvOf } from "../csv";
 import { duration, shortMoment } from "../format";
 import { language, texts } from "../language";
+import { hasOlder } from "../records";
+import { elapsedMs, remainingMs, type Room } from "../room";
 import type { Session } from "../session";
 import { word } from "../texts";
 import type { Action } from "../wire";
+import { Timeline } from "./Timeline";
 
-export function History({ session }: { session: Session }) {
-  const { actions, historyError } = session.model.value;
+export function History({ session, room }: { session: Session; room: Room }) {
+  const { records } = room;
+  const shown = records.actions.slice(0, records.shown);
   return (
-    <section class="history">
-      <h2>{texts.value.history}</h2>
-      {historyError !== null && (
+    <section class="history" aria-labelledby="history">
+      <h2 id="history">{texts.value.history}</h2>
+      <Day room={room} />
+      {records.error !== null && (
         <p class="warning" role="status">
-          {texts.value.historyFailed} {historyError}
+          {texts.value.historyFailed} {records.error}
         </p>
       )}
-      {actions.length === 0 && historyError === null && <p>{texts.value.noHistory}</p>}
+      {shown.length === 0 && records.error === null && <p>{texts.value.noHistory}</p>}
       <ol class="actions" reversed>
-        {actions.map((action) => (
+        {shown.map((action) => (
           <Row key={action.id} action={action} />
         ))}
       </ol>
+      {shown.length > 0 && (
+        <div class="history-more">
+          {hasOlder(records) && (
+            <button
+              type="button"
+              onClick={() => {
+                session.showOlder(room.id);
+              }}
+            >
+              {texts.value.showOlder}
+            </button>
+          )}
+          <Download session={session} id={room.id} />
+        </div>
+      )}
     </section>
   );
+}
+
+/** Drawn anew when something changes, and once a minute: a second would not show. */
+function Day({ room }: { room: Room }) {
+  const { state, now, records, clockAt } = room;
+  const minute = now?.slice(0, "2026-11-23T09:14".length);
+  return useMemo(() => {
+    if (now === null) return null;
+    const running =
+      state === null || state.mode === "wait"
+        ? null
+        : { state, elapsedMs: elapsedMs(room, clockAt) ?? 0, remainingMs: remainingMs(room, clockAt) };
+    return <Timeline actions={records.actions} running={running} now={now} />;
+  }, [records.actions, state, minute, language.value]);
+}
+
+function Download({ session, id }: { session: Session; id: string }) {
+  const failed = useSignal(false);
+  const download = async (): Promise<void> => {
+    try {
+      const csv = csvOf(await session.wholeHistory(id));
+      failed.value = false;
+      save(new Blob([csv], { type: "text/csv" }), `acequia-${id}.csv`);
+    } catch {
+      failed.value = true;
+    }
+  };
+  return (
+    <>
+      <button type="button" onClick={() => void download()}>
+        {texts.value.downloadCsv}
+      </button>
+      <div role="status">{failed.value && <p class="warning">{texts.value.csvFailed}</p>}</div>
+    </>
+  );
+}
+
+function save(content: Blob, name: string): void {
+  const address = URL.createObjectURL(content);
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by the next turn.
+  setTimeout(() => {
+    URL.revokeObjectURL(address);
+  });
 }
 
 function Row({ action }: { action: Action }) {
@@ -33,7 +104,7 @@ function Row({ action }: { action: Action }) {
         <Span start={action.start} end={action.end} />
       </p>
       <p class="actions-what">
-        <span class={`tag tag-${action.mode}`}>{words.mode[action.mode]}</span> {word(words.outcome, action.outcome)}
+        <span class={`tag mode-${action.mode}`}>{words.mode[action.mode]}</span> {word(words.outcome, action.outcome)}
         {action.by !== null && (
           <span class="faint">
             {" "}

@@ -3,52 +3,60 @@
 import { useComputed } from "@preact/signals";
 import { countdown, moment, shortMoment, stopwatch } from "../format";
 import { texts } from "../language";
-import { elapsedMs, remainingMs, secondsWithoutNews } from "../model";
+import { elapsedMs, freshness, remainingMs, type Room } from "../room";
 import type { Session } from "../session";
 import type { State } from "../wire";
+import { ModeIcon } from "./Icon";
 
-export function StatePanel({ session }: { session: Session }) {
-  const { state } = session.model.value;
-  const stale = useComputed(() => secondsWithoutNews(session.model.value, session.at.value) !== null);
+export function StatePanel({ session, room }: { session: Session; room: Room }) {
+  const { state } = room;
+  const isUnknown = useComputed(() => {
+    const known = session.model.value.rooms.get(room.id);
+    return known !== undefined && freshness(known, session.at.value).level === "unknown";
+  }).value;
   const mode = state?.mode ?? "wait";
   return (
-    <section class={`state ${state === null ? "" : `state-${mode}`} ${stale.value ? "state-stale" : ""}`}>
+    <section class={`state ${state === null ? "" : `mode-${mode}`} ${isUnknown ? "state-unknown" : ""}`}>
       <div class="state-said" aria-live="polite" aria-atomic="true">
         {state !== null && (
           <>
-            {stale.value && <p class="state-stale-note">{texts.value.lastKnown}</p>}
-            <h2 class="state-mode">{texts.value.mode[mode]}</h2>
+            {isUnknown && <p class="state-unknown-note">{texts.value.lastKnown}</p>}
+            <h2 class="state-mode">
+              <ModeIcon mode={mode} /> {texts.value.mode[mode]}
+            </h2>
             <p class="state-hint">{texts.value.modeHint[mode]}</p>
           </>
         )}
       </div>
       {state === null && <p>{texts.value.loading}</p>}
-      {state !== null && state.mode !== "wait" && (
+      {state !== null && mode !== "wait" && (
         <>
-          <Figures session={session} />
-          <Run state={state} now={session.model.value.now} />
+          <Figures session={session} id={room.id} />
+          <Run state={state} now={room.now} />
         </>
       )}
     </section>
   );
 }
 
-function Figures({ session }: { session: Session }) {
-  const left = useComputed(() => remainingMs(session.model.value, session.at.value));
-  const gone = useComputed(() => elapsedMs(session.model.value, session.at.value) ?? 0);
-  if (left.value === null) {
-    return (
-      <p class="figure" role="timer" aria-live="off">
-        <span class="figure-number">{stopwatch(gone.value)}</span> {texts.value.running}
-      </p>
-    );
-  }
+/** A timer counts down; a manual run counts up, and says when it will end by itself. */
+function Figures({ session, id }: { session: Session; id: string }) {
+  const known = useComputed(() => session.model.value.rooms.get(id));
+  const left = useComputed(() => (known.value === undefined ? null : remainingMs(known.value, session.at.value)));
+  const gone = useComputed(() => (known.value === undefined ? 0 : (elapsedMs(known.value, session.at.value) ?? 0)));
+  const isTimer = known.value?.state?.mode === "timer";
   return (
     <>
       <p class="figure" role="timer" aria-live="off">
-        <span class="figure-number">{countdown(left.value)}</span> {texts.value.remaining}
+        <span class="figure-number">{isTimer ? countdown(left.value ?? 0) : stopwatch(gone.value)}</span>{" "}
+        {isTimer ? texts.value.remaining : texts.value.running}
       </p>
-      <progress aria-hidden="true" max={gone.value + left.value} value={gone.value} />
+      {!isTimer && left.value !== null && (
+        <p class="figure-end">
+          {texts.value.stopsByItself} <b>{countdown(left.value)}</b>
+        </p>
+      )}
+      {left.value !== null && <progress aria-hidden="true" max={gone.value + left.value} value={gone.value} />}
     </>
   );
 }

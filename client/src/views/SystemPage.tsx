@@ -1,40 +1,44 @@
-// One system from top to bottom: link, clock, state, commands, history.
+// One system from top to bottom: clock, trust, state, commands, history.
 // Never asks the gateway for anything itself: it draws a session.
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { moment } from "../format";
 import { texts } from "../language";
-import { secondsWithoutNews } from "../model";
+import type { Room } from "../room";
 import type { Session } from "../session";
 import { Commands } from "./Commands";
 import { History } from "./History";
+import { LinkLine } from "./LinkLine";
 import { StatePanel } from "./StatePanel";
 
-export function SystemPage({ session }: { session: Session }) {
-  const { id, link, profile } = session.model.value;
-  const name = profile?.name ?? id;
+export function SystemPage({ session, id }: { session: Session; id: string }) {
+  const room = useComputed(() => session.model.value.rooms.get(id)).value;
+  const name = room?.profile?.name ?? id;
+  const mode = room?.state?.mode;
 
   useEffect(() => {
-    document.title = `${name} · acequia`;
-  }, [name]);
+    document.title = mode === undefined ? `${name} · acequia` : `${texts.value.mode[mode]} · ${name} · acequia`;
+  }, [name, mode, texts.value]);
 
-  if (link === "missing") return <Missing id={id} />;
+  if (room === undefined || room.membership === "missing") return <Missing id={id} />;
   return (
-    <>
-      <nav>
-        <a class="back" href="/">
-          <span aria-hidden="true">‹ </span>
-          {texts.value.backToList}
-        </a>
-      </nav>
-      <h1>{name}</h1>
-      <ClockLine session={session} />
-      <ClockNotice session={session} />
-      <LinkLine session={session} />
-      <StatePanel session={session} />
-      <Commands session={session} />
-      <History session={session} />
-    </>
+    <div class="system">
+      <div class="system-now">
+        <nav>
+          <a class="back" href="/">
+            <span aria-hidden="true">‹ </span>
+            {texts.value.backToList}
+          </a>
+        </nav>
+        <h1>{name}</h1>
+        <ClockLine room={room} />
+        <ClockNotice session={session} />
+        <LinkLine session={session} find={(model) => model.rooms.get(id) ?? null} />
+        <StatePanel session={session} room={room} />
+        <Commands session={session} room={room} />
+      </div>
+      <History session={session} room={room} />
+    </div>
   );
 }
 
@@ -50,9 +54,8 @@ function Missing({ id }: { id: string }) {
 }
 
 /** Not a live region: a screen reader that spoke every second would say nothing else. */
-function ClockLine({ session }: { session: Session }) {
-  const now = session.model.value.now;
-  const { date, time } = now === null ? { date: "", time: "–" } : moment(now);
+function ClockLine({ room }: { room: Room }) {
+  const { date, time } = room.now === null ? { date: "", time: "–" } : moment(room.now);
   return (
     <p class="clock">
       <span class="hidden">{texts.value.serverClock} </span>
@@ -61,22 +64,7 @@ function ClockLine({ session }: { session: Session }) {
   );
 }
 
-function ClockNotice({ session }: { session: Session }) {
-  const isSet = session.model.value.clockPlausible;
-  return <div role="status">{!isSet && <p class="warning">{texts.value.clockNotSet}</p>}</div>;
-}
-
-/** What stands between this page and the present; silent while all is well. */
-function LinkLine({ session }: { session: Session }) {
-  const { link, joinError } = session.model.value;
-  const silence = useComputed(() => secondsWithoutNews(session.model.value, session.at.value));
-  const words = { connecting: texts.value.connecting, lost: texts.value.lost, joined: "", missing: "" };
-  const refusal = joinError === null ? "" : `${texts.value.joinFailed} ${joinError}`;
-  const said = `${words[link]} ${refusal}`.trim();
-  return (
-    <div class="link">
-      <div role="status">{said !== "" && <p class="warning">{said}</p>}</div>
-      {silence.value !== null && <p class="warning">{texts.value.noNews(silence.value)}</p>}
-    </div>
-  );
+export function ClockNotice({ session }: { session: Session }) {
+  const isSet = useComputed(() => session.model.value.clockPlausible);
+  return <div role="status">{!isSet.value && <p class="warning">{texts.value.clockNotSet}</p>}</div>;
 }

@@ -1,0 +1,50 @@
+// How far what is shown can be trusted: live, late, unknown. Always there and always as tall, so that nothing moves
+// under a finger. Seconds are counted in silence; what changes is said.
+import { useComputed } from "@preact/signals";
+import { moment } from "../format";
+import { texts } from "../language";
+import type { Model } from "../model";
+import { freshness, type Freshness, type Room } from "../room";
+import type { Session } from "../session";
+import type { Texts } from "../texts";
+
+/** `find`: the room that the line is about. */
+export function LinkLine({ session, find }: { session: Session; find: (model: Model) => Room | null }) {
+  const room = useComputed(() => find(session.model.value));
+  const fresh = useComputed<Freshness>(() =>
+    room.value === null ? { level: "live" } : freshness(room.value, session.at.value),
+  );
+  const level = useComputed(() => fresh.value.level);
+  const said = useComputed(() => {
+    const isNew = room.value?.now == null && level.value !== "unknown";
+    return isNew ? texts.value.connecting : inWords(fresh.value, texts.value);
+  });
+  const joinError = room.value?.joinError ?? null;
+  return (
+    <div class="link" data-freshness={level.value}>
+      <p class="link-line">
+        <span class="link-dot" aria-hidden="true" />
+        {said}
+      </p>
+      <div role="alert">{level.value === "unknown" && <p class="link-hint">{texts.value.unknownHint}</p>}</div>
+      <div role="status">
+        {joinError !== null && (
+          <p class="link-hint">
+            {texts.value.joinFailed} {joinError}
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+export function inWords(fresh: Freshness, words: Texts): string {
+  switch (fresh.level) {
+    case "live":
+      return words.live;
+    case "late":
+      return words.noNews(fresh.seconds);
+    case "unknown":
+      return fresh.since === null ? words.stateUnknown : words.stateUnknownSince(moment(fresh.since).time);
+  }
+}
