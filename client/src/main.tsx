@@ -13,7 +13,7 @@ const root = document.getElementById("console");
 if (root !== null) {
   const place = placeOf(location.pathname);
   const session = open(place);
-  const content =
-    place.page === "list" ? <Overview session={session} /> : <SystemPage session={session} id={place.id} />;
-  render(<Page>{content}</Page>, root);
+  const isRoot = place.page === "list";
+  const content = isRoot ? <Overview session={session} /> : <SystemPage session={session} id={place.id} />;
+  render(<Page isRoot={isRoot}>{content}</Page>, root);
 }

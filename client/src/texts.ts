@@ -235,7 +235,7 @@ const fr: Texts = {
   missing: (id) => `Il n’y a pas de système «\u00a0${id}\u00a0» sur cette passerelle.`,
   connecting: "Connexion…",
   live: "En direct",
-  noNews: (seconds) => `Aucune nouvelle depuis ${seconds} s`,
+  noNews: (seconds) => `Silence depuis ${seconds} s`,
   stateUnknown: "État inconnu",
   stateUnknownSince: (time) => `État inconnu depuis ${time}`,
   unknownHint:

@@ -35,13 +35,17 @@ export function Card({ session, id }: { session: Session; id: string }) {
 }
 
 function Time({ session, id }: { session: Session; id: string }) {
+  const isTimer = useComputed(() => session.model.value.rooms.get(id)?.state?.mode === "timer");
   const written = useComputed(() => {
     const room = session.model.value.rooms.get(id);
     if (room?.state == null || room.state.mode === "wait") return null;
     const left = remainingMs(room, session.at.value);
-    return room.state.mode === "timer"
-      ? countdown(left ?? 0)
-      : stopwatch(elapsedMs(room, session.at.value) ?? 0);
+    return room.state.mode === "timer" ? countdown(left ?? 0) : stopwatch(elapsedMs(room, session.at.value) ?? 0);
   });
-  return written.value === null ? null : <span class="card-time">{written.value}</span>;
+  if (written.value === null) return null;
+  return (
+    <span class="card-time">
+      <b>{written.value}</b> {isTimer.value ? texts.value.remaining : texts.value.running}
+    </span>
+  );
 }

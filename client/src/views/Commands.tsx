@@ -37,7 +37,7 @@ export function Commands({ session, room }: { session: Session; room: Room }) {
       <TimerForm session={session} room={room} isOff={isOff} />
       <button
         type="button"
-        class="start"
+        class="start start-manual"
         disabled={isOff}
         onClick={() => {
           session.command(id, "manual");

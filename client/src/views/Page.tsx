@@ -4,13 +4,21 @@ import type { ComponentChildren } from "preact";
 import { language, speak, texts } from "../language";
 import { LANGUAGES, TEXTS } from "../texts";
 
-export function Page({ children }: { children: ComponentChildren }) {
+/** `isRoot`: there is nothing above this page to go back to. */
+export function Page({ isRoot, children }: { isRoot: boolean; children: ComponentChildren }) {
   return (
     <>
       <header class="bar">
-        <a class="brand" href="/">
-          acequia
-        </a>
+        {isRoot ? (
+          <span class="brand">acequia</span>
+        ) : (
+          <nav>
+            <a class="back" href="/">
+              <span aria-hidden="true">‹ </span>
+              {texts.value.backToList}
+            </a>
+          </nav>
+        )}
         <LanguageSwitch />
       </header>
       <main>{children}</main>

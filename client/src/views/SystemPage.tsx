@@ -24,16 +24,12 @@ export function SystemPage({ session, id }: { session: Session; id: string }) {
   return (
     <div class="system">
       <div class="system-now">
-        <nav>
-          <a class="back" href="/">
-            <span aria-hidden="true">‹ </span>
-            {texts.value.backToList}
-          </a>
-        </nav>
         <h1>{name}</h1>
-        <ClockLine room={room} />
         <ClockNotice session={session} />
-        <LinkLine session={session} find={(model) => model.rooms.get(id) ?? null} />
+        <div class="known">
+          <ClockLine room={room} />
+          <LinkLine session={session} find={(model) => model.rooms.get(id) ?? null} />
+        </div>
         <StatePanel session={session} room={room} />
         <Commands session={session} room={room} />
       </div>

@@ -35,7 +35,7 @@ export function Timeline({ actions, running, now }: Props) {
   return (
     <figure class="timeline-figure">
       <figcaption>
-        <h2>{words.timeline.title}</h2>
+        <h3>{words.timeline.title}</h3>
       </figcaption>
       <svg class="timeline" role="img" aria-label={words.timeline.said(runs)}>
         <Hatching />
