@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-CLIENT_SOURCES := $(shell find client/src client/scripts client/index.html client/*.ts client/package-lock.json -type f 2>/dev/null)
+CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/index.html client/*.ts client/package-lock.json -type f 2>/dev/null)
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 

@@ -51,15 +51,24 @@ pub(crate) async fn file(method: Method, uri: Uri) -> Result<Response, ApiError>
         return Err(ApiError::new(Code::NotFound, message));
     };
     let mut response = with_type(found);
-    // The build puts a hash of the content into the names below assets.
-    let cache = if path.starts_with("assets/") {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static(caching(path)),
+    );
     Ok(response)
+}
+
+/// How long a file may be kept without being asked for again.
+fn caching(path: &str) -> &'static str {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension);
+    match extension {
+        // The build puts a hash of the content into the names below assets.
+        _ if path.starts_with("assets/") => "public, max-age=31536000, immutable",
+        // An icon of yesterday does no harm.
+        Some("png" | "svg") => "public, max-age=86400",
+        _ => "no-cache",
+    }
 }
 
 fn with_type(file: EmbeddedFile) -> Response {
