@@ -225,53 +225,103 @@ fn refuse_prefetch(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Systems that are written into the answer at a time: the list of very many is not held in memory, and others get
+/// Systems that are looked at for a part of the answer: the list of very many is not held in memory, and others get
 /// their turn in between.
 const LISTED_AT_A_TIME: usize = 256;
 
-async fn systems(State(app): State<App>) -> Result<Response, ApiError> {
+async fn systems(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let running = query::running(query.as_deref())?;
+    let mut list = List::begin(app, running).await?;
     // The first part before the head: a store that does not answer is an error, not a list that breaks off.
-    let first = listed(&app, 0).await?;
-    let parts = stream::unfold(Some((first, 0)), move |part| {
-        let app = app.clone();
-        async move {
-            let (text, from) = part?;
-            let from = from + LISTED_AT_A_TIME;
-            if from >= app.gateway.systems().iter().len() {
-                return Some((Ok(text), None));
-            }
-            match listed(&app, from).await {
-                Ok(next) => Some((Ok(text), Some((next, from)))),
-                Err(_) => Some((
-                    Err(std::io::Error::other("the store does not answer")),
-                    None,
-                )),
-            }
+    let first = list.part().await?;
+    let parts = stream::unfold(Some((first, list)), async |part| {
+        let (text, mut list) = part?;
+        if list.is_over() {
+            return Some((Ok(text), None));
+        }
+        match list.part().await {
+            Ok(next) => Some((Ok(text), Some((next, list)))),
+            Err(_) => Some((
+                Err(std::io::Error::other("the store does not answer")),
+                None,
+            )),
         }
     });
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((json, Body::from_stream(parts)).into_response())
 }
 
-/// A part of the list of systems, with the bracket or comma before it and the bracket after the last.
-async fn listed(app: &App, from: usize) -> Result<String, ApiError> {
-    let all = app.gateway.systems().iter();
-    let last = from + LISTED_AT_A_TIME >= all.len();
-    let mut text = String::from(if from == 0 { "[" } else { "," });
-    for (i, system) in all.skip(from).take(LISTED_AT_A_TIME).enumerate() {
-        let state = app.gateway.store().load(&system.id).await?;
-        let now = app.gateway.clock().now();
-        let shown = state.shown(&now);
-        let json = serde_json::to_string(&wire::System::new(system, &shown, &now));
-        if i > 0 {
-            text.push(',');
+/// The list of systems, as far as it was written.
+struct List {
+    app: App,
+    /// Only systems in which water runs, or only those in which none does.
+    running: Option<bool>,
+    /// The only ones to look at: who asks every few seconds where water runs does not have all the others looked at.
+    among: Option<Vec<SystemId>>,
+    looked_at: usize,
+    is_empty: bool,
+}
+
+impl List {
+    async fn begin(app: App, running: Option<bool>) -> Result<Self, ApiError> {
+        let among = if running == Some(true) {
+            let found = app.gateway.store().running().await?;
+            let mut ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
+            ids.sort_unstable();
+            Some(ids)
+        } else {
+            None
+        };
+        Ok(Self {
+            app,
+            running,
+            among,
+            looked_at: 0,
+            is_empty: true,
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        let all = self.app.gateway.systems().iter().len();
+        self.looked_at >= self.among.as_ref().map_or(all, Vec::len)
+    }
+
+    /// The next part, with the bracket before the first and the one after the last. It can be empty.
+    async fn part(&mut self) -> Result<String, ApiError> {
+        let from = self.looked_at;
+        self.looked_at += LISTED_AT_A_TIME;
+        let mut text = String::from(if from == 0 { "[" } else { "" });
+        let all = self.app.gateway.systems();
+        let part: Vec<&System> = match &self.among {
+            None => all.iter().skip(from).take(LISTED_AT_A_TIME).collect(),
+            Some(ids) => {
+                let ids = ids.iter().skip(from).take(LISTED_AT_A_TIME);
+                ids.filter_map(|id| all.get(id)).collect()
+            }
+        };
+        for system in part {
+            let state = self.app.gateway.store().load(&system.id).await?;
+            // Also where water ran when the list was begun: it can have been stopped since.
+            if self
+                .running
+                .is_some_and(|asked| asked != state.run.is_some())
+            {
+                continue;
+            }
+            let now = self.app.gateway.clock().now();
+            let shown = state.shown(&now);
+            let json = serde_json::to_string(&wire::System::new(system, &shown, &now));
+            if !self.is_empty {
+                text.push(',');
+            }
+            self.is_empty = false;
+            text.push_str(&json.unwrap_or_default());
         }
-        text.push_str(&json.unwrap_or_default());
+        if self.is_over() {
+            text.push(']');
+        }
+        Ok(text)
     }
-    if last {
-        text.push(']');
-    }
-    Ok(text)
 }
 
 async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {

@@ -183,6 +183,16 @@ pub(crate) fn page(query: Option<&str>) -> Result<(u32, Option<u64>), ApiError> 
     Ok((limit, before))
 }
 
+/// Reads `running`: whether only systems with water are asked for, or only those without.
+pub(crate) fn running(query: Option<&str>) -> Result<Option<bool>, ApiError> {
+    match parameter(query, "running")?.as_deref() {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(ApiError::bad_request("'running' must be 'true' or 'false'")),
+    }
+}
+
 /// The value of a parameter. Others are ignored; one that is given twice could mean either.
 fn parameter(query: Option<&str>, name: &'static str) -> Result<Option<String>, ApiError> {
     let pairs = form_urlencoded::parse(query.unwrap_or("").as_bytes());

@@ -237,6 +237,17 @@ const TABLE: &[(&str, &str, &str, u16, &str)] = &[
         405,
         "method_not_allowed",
     ),
+    ("GET", "/systems?running=yes", "", 400, "bad_request"),
+    ("GET", "/systems?running=True", "", 400, "bad_request"),
+    ("GET", "/systems?running=", "", 400, "bad_request"),
+    ("GET", "/systems?running", "", 400, "bad_request"),
+    (
+        "GET",
+        "/systems?running=true&running=true",
+        "",
+        400,
+        "bad_request",
+    ),
     ("POST", "/systems", "", 405, "method_not_allowed"),
     (
         "POST",

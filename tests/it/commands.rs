@@ -322,6 +322,64 @@ async fn a_list_of_very_many_systems_is_whole_and_in_order() {
     }
 }
 
+/// The ids of an answer of `GET /systems`.
+fn ids(systems: &serde_json::Value) -> Vec<&str> {
+    let systems = systems.as_array().unwrap().iter();
+    systems.map(|s| s["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_list_can_be_of_those_that_run_or_of_those_that_wait() {
+    let gateway = Gateway::start().await;
+    let list = async |query: &str| {
+        let path = format!("/systems{query}");
+        gateway.http.get(&path).await.json()
+    };
+    assert_eq!(list("?running=true").await, json!([]));
+    assert_eq!(list("?running=false").await, list("").await);
+
+    gateway.http.change("/systems/south/manual").await;
+    gateway.http.change("/systems/north/timer?seconds=60").await;
+    let (all, running) = (list("").await, list("?running=true").await);
+    assert_eq!(running, json!([all[1], all[2]]), "the same shape and order");
+    assert_eq!(ids(&running), ["north", "south"]);
+    assert_eq!(ids(&list("?running=false").await), ["limited"]);
+    assert_eq!(list("?other=true").await, all);
+
+    gateway.http.change("/systems/south/stop").await;
+    assert_eq!(ids(&list("?running=true").await), ["north"]);
+    assert_eq!(ids(&list("?running=false").await), ["limited", "south"]);
+
+    let wrong = gateway.http.get("/systems?running=1").await.json();
+    assert_eq!(
+        wrong["error"]["message"],
+        "'running' must be 'true' or 'false'"
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_very_many_that_run_is_whole_and_in_order() {
+    let id = |i: usize| format!("s{i:04}");
+    let config: String = (0..1000)
+        .map(|i| format!("[[systems]]\nid = \"{}\"\n", id(i)))
+        .collect();
+    let gateway = Setup::with(&config).start().await;
+    // All of the first parts, and single ones later.
+    let runs = |i: &usize| *i < 600 || i.is_multiple_of(100);
+    for i in (0..1000).filter(runs) {
+        gateway
+            .http
+            .change(&format!("/systems/{}/manual", id(i)))
+            .await;
+    }
+    let running = gateway.http.get("/systems?running=true").await.json();
+    let expected: Vec<_> = (0..1000).filter(runs).map(id).collect();
+    assert_eq!(ids(&running), expected);
+    let waiting = gateway.http.get("/systems?running=false").await.json();
+    let expected: Vec<_> = (0..1000).filter(|i| !runs(i)).map(id).collect();
+    assert_eq!(ids(&waiting), expected);
+}
+
 #[tokio::test]
 async fn every_listed_route_takes_its_methods_and_no_other() {
     let gateway = Gateway::start().await;
