@@ -9,7 +9,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .PHONY: help run test faults check mutants bench prepare-server run-server prepare-client run-client prepare-tests \
-	prepare-faketime prepare-ws-server run-ws-server prepare-react-clock run-react-clock
+	prepare-faketime prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -27,13 +27,15 @@ prepare-client: client/dist/index.html ## Build the web console
 run-client: client/node_modules/.stamp ## Serve the console for development on http://127.0.0.1:3000, with the gateway at 8001
 	cd client && npm run dev
 
-test: prepare-client prepare-tests ## Set everything up and run every test
+test: prepare-client prepare-tests prepare-browser ## Set everything up and run every test
 	cd client && npm test
 ifdef NEXTEST
 	cargo nextest run --locked
 else
 	RUST_TEST_THREADS=1 cargo test --locked --lib --test it
 endif
+	cargo build --locked
+	cd tests/browser && npx playwright test
 
 # What a test of faults is: everything that breaks something, at length instead of for a moment.
 FAULTS := test(campaign::) | test(churn::) | test(damage::) | test(disk::) | test(durability::) | test(exhaustion::) \
@@ -46,10 +48,11 @@ faults: prepare-client prepare-tests ## Break everything that can break, at leng
 		cargo nextest run --locked --release --profile faults -E '$(FAULTS)'
 	cat target/faults.md
 
-check: client/node_modules/.stamp ## Format, lint and type check, without mercy
+check: client/node_modules/.stamp tests/browser/node_modules/.stamp ## Format, lint and type check, without mercy
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
 	cd client && npm run check
+	cd tests/browser && npm run check
 	tests/mutants/run --check
 
 mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, and see that the tests notice each
@@ -60,9 +63,15 @@ bench: prepare-client ## Measure the numbers of README
 
 prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime
 
+prepare-browser: tests/browser/node_modules/.stamp prepare-chromium
+
 prepare-faketime:
 	@compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null && [[ -e /usr/share/zoneinfo/Europe/Paris ]] || { \
 		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime tzdata; }
+
+prepare-chromium:
+	@[[ -x /usr/bin/chromium || -n "$${BROWSER_TESTS_CHROMIUM:-}" ]] || { \
+		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes chromium; }
 
 client/node_modules/.stamp: client/package-lock.json
 	cd client && npm ci --no-audit --no-fund
@@ -73,6 +82,10 @@ client/dist/index.html: client/node_modules/.stamp $(CLIENT_SOURCES)
 
 tests/clients/node_modules/.stamp: tests/clients/package-lock.json
 	cd tests/clients && npm ci --no-audit --no-fund
+	touch $@
+
+tests/browser/node_modules/.stamp: tests/browser/package-lock.json
+	cd tests/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
 	touch $@
 
 tests/clients/.venv/.stamp: tests/clients/requirements.txt
