@@ -24,7 +24,7 @@ export interface Texts {
   stopAllHint: (running: number, all: number) => string;
   cancel: string;
   stopAllSent: (confirmed: number, all: number) => string;
-  stopAllDone: (all: number) => string;
+  stopAllDone: string;
   stopAllRefused: (names: string) => string;
   loading: string;
   backToList: string;
@@ -110,7 +110,7 @@ const en: Texts = {
       : `${running} of ${all} ${running === 1 ? "is" : "are"} running.`,
   cancel: "Cancel",
   stopAllSent: (confirmed, all) => `Stop sent to ${all}, confirmed for ${confirmed}. It is sent until all are confirmed.`,
-  stopAllDone: (all) => (all === 1 ? "Confirmed: 1 system is stopped." : `Confirmed: all ${all} are stopped.`),
+  stopAllDone: "Confirmed: all are stopped.",
   stopAllRefused: (names) => `Refused the stop: ${names}.`,
   loading: "Loading…",
   backToList: "All systems",
@@ -227,8 +227,7 @@ const fr: Texts = {
   cancel: "Annuler",
   stopAllSent: (confirmed, all) =>
     `Arrêt envoyé à ${all}, confirmé pour ${confirmed}. Il est renvoyé jusqu’à ce que tout soit confirmé.`,
-  stopAllDone: (all) =>
-    all === 1 ? "Confirmé\u00a0: 1 système est arrêté." : `Confirmé\u00a0: les ${all} systèmes sont arrêtés.`,
+  stopAllDone: "Confirmé\u00a0: tout est arrêté.",
   stopAllRefused: (names) => `Arrêt refusé\u00a0: ${names}.`,
   loading: "Chargement…",
   backToList: "Tous les systèmes",

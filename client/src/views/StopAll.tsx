@@ -43,7 +43,7 @@ function inWords(model: Model, words: Texts): string {
   const refused = all.filter(({ asks }) => asks?.notice?.kind === "refused");
   if (refused.length > 0) return words.stopAllRefused(refused.map(({ id }) => id).join(", "));
   const confirmed = all.filter(({ asks }) => isSettled(asks)).length;
-  return confirmed === all.length ? words.stopAllDone(all.length) : words.stopAllSent(confirmed, all.length);
+  return confirmed === all.length ? words.stopAllDone : words.stopAllSent(confirmed, all.length);
 }
 
 function isSettled(asks: Asks | undefined): boolean {
