@@ -34,13 +34,12 @@ function LanguageSwitch() {
           key={each}
           type="button"
           lang={each}
-          aria-label={TEXTS[each].languageName}
           aria-pressed={language.value === each}
           onClick={() => {
             speak(each);
           }}
         >
-          {each.toUpperCase()}
+          {TEXTS[each].languageName}
         </button>
       ))}
     </div>
