@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { wallClock } from "./faketime.ts";
 import type { Action, Answer, Command, State, System } from "../../../client/src/wire.ts";
 
 const BINARY = process.env["BROWSER_TESTS_BINARY"] ?? join(import.meta.dirname, "../../../target/debug/acequia");
@@ -21,6 +22,8 @@ export interface Setup {
   systems?: readonly SystemSetup[];
   /** `cors.allowed_origins`. */
   origins?: readonly string[];
+  /** How far the wall clock of its machine is off, as in `-18h`. */
+  clock?: string;
 }
 
 export const NORTH: SystemSetup = { id: "north", name: "North field" };
@@ -38,11 +41,11 @@ export class Gateway {
     this.port = running.port;
   }
 
-  static async start({ systems = [NORTH, ORCHARD, GREENHOUSE], origins = [] }: Setup = {}): Promise<Gateway> {
+  static async start({ systems = [NORTH, ORCHARD, GREENHOUSE], origins = [], clock }: Setup = {}): Promise<Gateway> {
     const folder = await mkdtemp(join(tmpdir(), "acequia-browser-"));
     try {
       await writeFile(join(folder, "acequia.toml"), configuration(systems, origins));
-      return new Gateway(folder, await run(folder, 0));
+      return new Gateway(folder, await run(folder, 0, clock));
     } catch (failure) {
       await rm(folder, { recursive: true });
       throw failure;
@@ -61,9 +64,9 @@ export class Gateway {
     await exited;
   }
 
-  /** Again, on the same port and the same store. */
-  async restart(): Promise<void> {
-    this.#process = (await run(this.#folder, this.port)).process;
+  /** Again, on the same port and the same store; at another time where the wall clock of its machine is off. */
+  async restart(clock?: string): Promise<void> {
+    this.#process = (await run(this.#folder, this.port, clock)).process;
   }
 
   /** It is there, keeps its connections, and does nothing. */
@@ -113,13 +116,13 @@ interface Running {
 }
 
 /** Returns when it listens; port 0 lets the machine choose. */
-async function run(folder: string, port: number): Promise<Running> {
+async function run(folder: string, port: number, clock?: string): Promise<Running> {
   const config = join(folder, "acequia.toml");
   const store = `sqlite:${join(folder, "acequia.db")}`;
   const listen = `127.0.0.1:${port}`;
   const child = spawn(BINARY, ["serve", "--config", config, "--store", store, "--listen", listen], {
     cwd: folder,
-    env: environment(),
+    env: { ...environment(), ...(clock === undefined ? {} : wallClock(clock)) },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const orphan = (): void => void child.kill("SIGKILL");
