@@ -39,7 +39,7 @@ function LanguageSwitch() {
             speak(each);
           }}
         >
-          {TEXTS[each].languageName}
+          {each.toUpperCase()} <span class="hidden">{TEXTS[each].languageName}</span>
         </button>
       ))}
     </div>
