@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/in
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check mutants bench prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check screenshots mutants bench prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -54,6 +54,10 @@ check: client/node_modules/.stamp tests/browser/node_modules/.stamp ## Format, l
 	cd client && npm run check
 	cd tests/browser && npm run check
 	tests/mutants/run --check
+
+screenshots: prepare-client prepare-browser ## Take the pictures of docs/screenshots
+	cargo build --locked
+	cd tests/browser && BROWSER_TESTS_SCREENSHOTS=$(CURDIR)/docs/screenshots npx playwright test screenshots
 
 mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, and see that the tests notice each
 	tests/mutants/run

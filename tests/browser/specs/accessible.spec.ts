@@ -124,7 +124,7 @@ test("the language is that of the browser until another one is chosen, which is 
   const gateway = await startGateway();
   const language = (): Promise<string> => page.evaluate(() => document.documentElement.lang);
   const heading = page.getByRole("heading", { level: 1 });
-  const chosen = (name: string) => page.getByRole("button", { name, exact: true });
+  const chosen = (name: string) => page.getByRole("button", { name });
   await page.goto(gateway.url);
   await expect(heading).toHaveText("Irrigation systems");
   expect(await language()).toBe("en");

@@ -64,10 +64,10 @@ test("a click of one person is seen by another within half a second", async ({ b
 test("a slow network delays what is seen and nothing else", async ({ page, startGateway, startProxy }) => {
   const gateway = await startGateway();
   const proxy = await startProxy(gateway);
-  proxy.delay(400);
   const north = systemPage(page);
   await page.goto(`${proxy.url}/console/north`);
   await expect(north.mode).toHaveText("Waiting");
+  proxy.delay(400);
   await north.preset("5 min").click();
   await north.timer.click();
   await expect(north.mode).toHaveText("Timer");
