@@ -7,9 +7,10 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 /** Of AAA, and therefore in none of the tags. */
 const CONTRAST = "color-contrast-enhanced";
 
-/** One line for each element that breaks a rule. */
-export async function violationsOf(page: Page): Promise<string[]> {
+/** One line for each element that breaks a rule; of a part of the page, if that is named by a selector. */
+export async function violationsOf(page: Page, part = "html"): Promise<string[]> {
   const found = await new AxeBuilder({ page })
+    .include(part)
     // In the page itself, which has no frames; otherwise each look opens a page of its own.
     .setLegacyMode(true)
     .options({ runOnly: { type: "tag", values: TAGS }, rules: { [CONTRAST]: { enabled: true } } })
