@@ -50,12 +50,42 @@ describe("a command", () => {
   it("that is refused shows the message of the gateway, over a reconnection too", () => {
     const error = { code: "invalid_seconds", message: "seconds must be 1 to 86400" };
     const step = after(asked("timer"), { kind: "refused", id, key: "k", error, at: 0 }, ...joinedAt(state(7)));
-    expect(roomOf(step).asks).toEqual({ pending: null, notice: { kind: "refused", message: error.message } });
+    expect(roomOf(step).asks).toMatchObject({ pending: null, notice: { kind: "refused", message: error.message } });
   });
 
   it("that a later one has overtaken brings its state but says nothing", () => {
-    const step = after(asked("timer", "first"), asked("stop", "second"), changed(8, "first"));
+    const step = after(asked("timer", "first"), asked("manual", "second"), changed(8, "first"));
     expect(roomOf(step)).toMatchObject({ seq: 8, asks: { notice: null, pending: { key: "second" } } });
+  });
+
+  it("whose answer speaks of a state that is gone says nothing", () => {
+    const answer = { changed: false as const, reason: "not_running" as const, state: state(7) };
+    const step = after(asked("stop"), { kind: "state", state: timer(8, 5000), at: 1 }, {
+      kind: "answered",
+      id,
+      key: "k",
+      answer,
+      at: 2,
+    });
+    expect(roomOf(step)).toMatchObject({ seq: 8, asks: { pending: null, notice: null } });
+  });
+
+  it("that is pressed twice is one wish with one key", () => {
+    const twice = after(asked("timer", "first"), asked("timer", "second"));
+    expect(twice.effects).toEqual([]);
+    expect(roomOf(twice).asks.pending?.key).toBe("first");
+  });
+
+  it("is answered before the snapshot of a new connection: the state of that answer may be an old one", () => {
+    const again: Event[] = [{ kind: "disconnected" }, { kind: "connected", at: 1 }];
+    const step = after(asked("timer"), ...again, changed(3));
+    expect(roomOf(step).state?.seq).toBe(7);
+    expect(roomOf(step).asks.notice).toMatchObject({ kind: "done" });
+  });
+
+  it("that was sent again has the times of its answer taken anew", () => {
+    const again = after(asked("timer"), unanswered(1000), { kind: "send_due", id, key: "k", at: 2000 }, changed(8));
+    expect(again.effects).toEqual([{ kind: "join", id }]);
   });
 
   it("with a length that cannot be is told without asking the gateway", () => {
@@ -76,14 +106,13 @@ describe("a start without an answer", () => {
   it("is then given up, and it is said that nobody knows", () => {
     const late = after(asked("timer"), unanswered(8000));
     expect(late.effects).toEqual([]);
-    expect(roomOf(late).asks).toEqual({ pending: null, notice: { kind: "no_answer", command: "timer" } });
+    expect(roomOf(late).asks).toMatchObject({ pending: null, notice: { kind: "no_answer", command: "timer" } });
     const due = after(asked("timer"), unanswered(7900), { kind: "send_due", id, key: "k", at: 8900 });
     expect(due.effects).toEqual([]);
   });
 
   it("is not sent again once a stop was asked for", () => {
-    const step = after(asked("timer", "first"), asked("stop", "second"), unanswered(1000, "first"));
-    expect(step.effects).toEqual([]);
+    const step = after(asked("timer", "first"), unanswered(1000, "first"), asked("stop", "second"));
     const due = reduce(step.model, { kind: "send_due", id, key: "first", at: 2000 });
     expect(due.effects).toEqual([]);
   });
@@ -107,9 +136,44 @@ describe("a stop", () => {
     expect(after(asked("stop"), { kind: "refused", id, key: "k", error: never, at: 0 }).effects).toEqual([]);
   });
 
-  it("can be asked for again at any time", () => {
+  it("that is pressed again goes out again at once, as the same request", () => {
     const twice = after(asked("stop", "first"), asked("stop", "second"));
-    expect(twice.effects).toMatchObject([{ kind: "send", ask: { key: "second" } }]);
+    expect(twice.effects).toMatchObject([{ kind: "send", ask: { key: "first", attempt: 2 } }]);
+  });
+
+  describe("while a start is on its way", () => {
+    const stop = [asked("manual", "start"), asked("stop", "stop")];
+    const confirmed: Event = {
+      kind: "answered",
+      id,
+      key: "stop",
+      answer: { changed: false, reason: "not_running", state: state(7) },
+      at: 1,
+    };
+
+    it("is not confirmed before that start is settled, and goes out once more after it", () => {
+      const early = after(...stop, confirmed);
+      expect(roomOf(early).asks).toMatchObject({ pending: { command: "stop" }, notice: null });
+      const settled = reduce(early.model, changed(8, "start"));
+      expect(settled.effects).toMatchObject([{ kind: "send", ask: { key: "stop+", command: "stop" } }]);
+      const last: Event = {
+        kind: "answered",
+        id,
+        key: "stop+",
+        answer: { changed: true, state: state(9) },
+        at: 3,
+      };
+      expect(roomOf(reduce(settled.model, last)).asks).toMatchObject({ pending: null, notice: { kind: "done" } });
+    });
+
+    it("goes out once more when that start is never answered", () => {
+      expect(after(...stop, unanswered(4000, "start")).effects).toMatchObject([{ kind: "send", ask: { key: "stop+" } }]);
+    });
+
+    it("takes no answer to what it sent before that", () => {
+      const step = after(...stop, changed(8, "start"), confirmed);
+      expect(roomOf(step).asks.pending?.key).toBe("stop+");
+    });
   });
 
   it("that is not confirmed lets nothing start", () => {

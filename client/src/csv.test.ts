@@ -76,7 +76,16 @@ describe("a name that looks like a formula", () => {
 
   it("cannot leave its cell", () => {
     const by = '=HYPERLINK("http://evil","x"),=1';
-    expect(cells({ by })[8]).toBe(`'${by}`);
+    expect(cells({ by })).toHaveLength(10);
+    expect(cells({ by })[8]).toBe(`'=HYPERLINK("http://evil","x"),'=1`);
+  });
+
+  it("is one in no cell either where a semicolon or a tab ends it", () => {
+    for (const end of [";", "\t", '";', "; "]) {
+      const written = csvOf([action({ by: `x${end}=1+1` })]);
+      expect(written, end).not.toMatch(/[;\t,]\s*"*=/);
+      expect(cells({ by: `x${end}=1+1` })[8], end).toBe(`x${end}'=1+1`);
+    }
   });
 
   it("is left alone where the letter comes later, and a number stays a number", () => {

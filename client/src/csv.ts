@@ -18,8 +18,11 @@ const COLUMNS = [
 /** Without it, some spreadsheets read accents as two strange letters. */
 const BYTE_ORDER_MARK = "\uFEFF";
 
-/** What spreadsheets take for the beginning of a formula, in both widths. `by` is not checked: anybody may send it. */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+/**
+ * What spreadsheets take for the beginning of a formula, in both widths: at the beginning of a cell, and after what some of
+ * them take for the end of one. `by` is not checked: anybody may send it.
+ */
+const FORMULA = /^(?=[\t\r\n])|(^[\s"']*|[;,\t\r\n"'][\s"']*)(?=[=+\-@＝＋－＠])/gu;
 
 /** The rows in the order in which they come, under a row of names. */
 export function csvOf(actions: readonly Action[]): string {
@@ -27,13 +30,10 @@ export function csvOf(actions: readonly Action[]): string {
   return BYTE_ORDER_MARK + [COLUMNS, ...rows].map((cells) => `${cells.join(",")}\r\n`).join("");
 }
 
+/** A text with anything that separates cells somewhere stays within one. */
 function cellOf(value: string | number | null): string {
   if (value === null) return "";
   if (typeof value === "number") return String(value);
-  if (FORMULA.test(value)) return quoted(`'${value}`);
-  return /[",\r\n]/.test(value) ? quoted(value) : value;
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('"', '""')}"`;
+  const safe = value.replace(FORMULA, "$1'");
+  return safe === value && !/[",;\t\r\n]/.test(value) ? value : `"${safe.replaceAll('"', '""')}"`;
 }

@@ -12,6 +12,8 @@ export interface Ask {
   readonly since: Instant;
   /** How many times it was sent. */
   readonly attempt: number;
+  /** A try of it is on its way: it may still be carried out. */
+  readonly isUnderWay: boolean;
 }
 
 export type Event = PageEvent | RoomEvent;
@@ -27,7 +29,9 @@ export type PageEvent =
   | { kind: "health_due" }
   | { kind: "health"; clockPlausible: boolean }
   | { kind: "listed"; systems: readonly System[] }
-  | { kind: "running_listed"; systems: readonly System[] }
+  | { kind: "running_listed"; systems: readonly System[]; at: Instant }
+  | { kind: "running_failed" }
+  | { kind: "running_due" }
   | { kind: "list_failed" }
   | { kind: "list_due" }
   | { kind: "wanted"; ids: readonly string[]; at: Instant }
@@ -55,7 +59,7 @@ export type RoomEvent =
 export type Effect =
   | { kind: "join" | "leave" | "join_later"; id: string }
   | { kind: "reconnect" }
-  | { kind: "load_list" | "load_list_later" }
+  | { kind: "load_list" | "load_list_later" | "load_running" | "load_running_later" }
   | { kind: "load_history"; id: string; before: number | null }
   | { kind: "ask_health" }
   | { kind: "send"; id: string; ask: Ask }

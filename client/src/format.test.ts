@@ -71,7 +71,7 @@ describe("languages", () => {
   });
 
   it("show the gateway's own word where they have none", () => {
-    expect(word(TEXTS.fr.outcome, "completed")).toBe("jusqu’au bout");
+    expect(word(TEXTS.fr.outcome, "completed")).toBe("terminé");
     expect(word(TEXTS.fr.outcome, "frozen")).toBe("frozen");
   });
 });

@@ -8,7 +8,7 @@ const PATIENCE_MS = 10_000;
 /** Of a command, counted from when it leaves. It may be sent again, so its silence need not be waited out. */
 const COMMAND_PATIENCE_MS = 4000;
 
-/** Browsers open no more connections to one host; what waited for one would seem unanswered. */
+/** Browsers open no more connections to one host; a stop that waited for one would seem unanswered. */
 const AT_ONCE = 6;
 
 /** The gateway answered with an error of the contract. */
@@ -49,7 +49,8 @@ export function send(id: string, { key, command, seconds }: Ask): Promise<Answer
   const address = `${addressOf(id)}/${command}?${query.toString()}`;
   // A page that is left must not take its command with it.
   const post = { method: "POST", headers: { "Idempotency-Key": `"${key}"` }, keepalive: true };
-  return inTurn(() => ask<Answer>(address, post, COMMAND_PATIENCE_MS));
+  const sent = (): Promise<Answer> => ask<Answer>(address, post, COMMAND_PATIENCE_MS);
+  return command === "stop" ? inTurn(sent) : sent();
 }
 
 /** `crypto.randomUUID` is only for pages over TLS, which a farm need not have. */

@@ -1,7 +1,7 @@
 // The overview: which rooms are joined, what the list says, and stop all.
 import { describe, expect, it } from "vitest";
 import type { Event } from "./events";
-import { heardLast, reduce, type Step } from "./model";
+import { heardLast, reduce, unconfirmedStops, type Step } from "./model";
 import { after as afterAt, LIST, roomOf, state, system, timer } from "./testing";
 import type { State } from "./wire";
 
@@ -76,7 +76,7 @@ describe("stop all", () => {
   it("stops what is looked at, whatever is believed of it, and what else is said to run", () => {
     const step = after(connected, listed(north, south), wanted("north"), snapshot(north), stopAll);
     expect(stopped(step)).toEqual(["north", "south"]);
-    expect(step.model.stopAll).toEqual(["north", "south"]);
+    expect(step.model.stopAll).toMatchObject({ ids: ["north", "south"], isLooking: false });
   });
 
   it("has a key for each system, and does not stop again what is being stopped", () => {
@@ -84,7 +84,7 @@ describe("stop all", () => {
     expect(roomOf(step, "north").asks.pending?.key).not.toBe(roomOf(step, "south").asks.pending?.key);
     const more = reduce(step.model, { kind: "stop_all", key: "l", at: 1 });
     expect(stopped(more)).toEqual([]);
-    expect(more.model.stopAll).toEqual(["north", "south"]);
+    expect(more.model.stopAll?.ids).toEqual(["north", "south"]);
   });
 
   it("keeps what it has to say of systems out of sight, and takes their answer for the list", () => {
@@ -96,5 +96,35 @@ describe("stop all", () => {
     expect([...settled.model.list.running]).toEqual([]);
     expect(roomOf(settled, "south").asks.notice).toMatchObject({ kind: "done" });
     expect(roomOf(reduce(settled.model, wanted("north")), "south").asks.notice).toMatchObject({ kind: "done" });
+  });
+
+  it("asks a gateway with many systems first which others run, until it says so", () => {
+    const many = Array.from({ length: 101 }, (_, index) => state(0, { system: `s${index}` }));
+    const step = after(connected, listed(...many), wanted("s0"), stopAll);
+    expect(stopped(step)).toEqual(["s0"]);
+    expect(step.effects).toContainEqual({ kind: "load_running" });
+    const failed = reduce(step.model, { kind: "running_failed" });
+    expect(failed.effects).toEqual([{ kind: "load_running_later" }]);
+    expect(reduce(failed.model, { kind: "running_due" }).effects).toEqual([{ kind: "load_running" }]);
+    const running: Event = { kind: "running_listed", systems: [system(timer(1, 5000, { system: "s77" }))], at: 1 };
+    const found = reduce(failed.model, running);
+    expect(stopped(found)).toEqual(["s77"]);
+    expect(found.model.stopAll).toMatchObject({ ids: ["s0", "s77"], isLooking: false });
+  });
+
+  it("is over when one of its systems runs again", () => {
+    const step = after(connected, listed(north), wanted("north"), snapshot(north), stopAll);
+    const key = roomOf(step).asks.pending?.key ?? "";
+    const answer = { changed: false as const, reason: "not_running" as const, state: north };
+    const settled = reduce(step.model, { kind: "answered", id: "north", key, answer, at: 1 });
+    expect(settled.model.stopAll).not.toBeNull();
+    expect(reduce(settled.model, { kind: "state", state: timer(4, 5000), at: 2 }).model.stopAll).toBeNull();
+  });
+
+  it("goes on with what an earlier page could not see confirmed", () => {
+    const taken: Event = { kind: "asked", id: "south", key: "k", command: "stop", seconds: null, at: 0 };
+    const step = after(taken);
+    expect(stopped(step)).toEqual(["south"]);
+    expect(unconfirmedStops(step.model)).toEqual([{ id: "south", key: "k" }]);
   });
 });

@@ -2,7 +2,7 @@
 // Never touches the network, the document or a clock: moments arrive as `at`, what is to be done leaves as effects.
 import { isSilent, isStopping, reduceAsks, type AskEvent } from "./asks";
 import type { Effect, Event, Instant, RoomEvent } from "./events";
-import { EMPTY_LIST, listed, runningListed, withMode, type List } from "./list";
+import { CARDS, EMPTY_LIST, listed, runningListed, withMode, type List } from "./list";
 import type { Place } from "./place";
 import { nextPage, ROWS, withAction, withPage } from "./records";
 import * as room from "./room";
@@ -21,8 +21,15 @@ export interface Model {
   readonly rooms: ReadonlyMap<string, Room>;
   /** Only the overview has one. */
   readonly list: List;
-  /** The systems of the latest "stop all". */
-  readonly stopAll: readonly string[];
+  /** The latest "stop all", until one of its systems runs again. */
+  readonly stopAll: StopAll | null;
+}
+
+export interface StopAll {
+  readonly key: string;
+  readonly ids: readonly string[];
+  /** With more systems than are looked at, the gateway has to say first which others run. */
+  readonly isLooking: boolean;
 }
 
 export interface Step {
@@ -32,7 +39,7 @@ export interface Step {
 
 export function begin(place: Place, at: Instant): Model {
   const rooms = new Map(place.page === "system" ? [[place.id, room.begin(place.id, at)]] : []);
-  return { place, link: "connecting", heardAt: at, clockPlausible: true, rooms, list: EMPTY_LIST, stopAll: [] };
+  return { place, link: "connecting", heardAt: at, clockPlausible: true, rooms, list: EMPTY_LIST, stopAll: null };
 }
 
 export function reduce(model: Model, event: Event): Step {
@@ -58,7 +65,11 @@ export function reduce(model: Model, event: Event): Step {
     case "listed":
       return only({ ...model, list: listed(event.systems) });
     case "running_listed":
-      return only({ ...model, list: runningListed(model.list, event.systems) });
+      return runningKnown({ ...model, list: runningListed(model.list, event.systems) }, event.at);
+    case "running_failed":
+      return { model, effects: model.stopAll?.isLooking === true ? [{ kind: "load_running_later" }] : [] };
+    case "running_due":
+      return { model, effects: [{ kind: "load_running" }] };
     case "list_failed":
       return { model: { ...model, list: { ...model.list, failed: true } }, effects: [{ kind: "load_list_later" }] };
     case "list_due":
@@ -74,19 +85,20 @@ export function reduce(model: Model, event: Event): Step {
 
 function roomEvent(model: Model, event: RoomEvent): Step {
   const id = systemOf(event);
-  const known = model.rooms.get(id);
+  // A stop that the page before this one could not see confirmed is of a room that nobody looks at here.
+  const known = model.rooms.get(id) ?? (event.kind === "asked" ? fromList(model, id, event.at) : undefined);
   if (known === undefined) return only(model);
 
   const { room: changed, effects } = reduceRoom(known, event);
   const rooms = changed === known ? model.rooms : new Map(model.rooms).set(id, changed);
-  const next = { ...model, rooms };
+  const next = { ...model, rooms, stopAll: runsAgain(model, changed) ? null : model.stopAll };
   switch (event.kind) {
     case "state":
     case "clock":
     case "join_refused":
       return { model: { ...next, heardAt: event.at }, effects };
     case "joined":
-      return { model: { ...next, heardAt: event.at }, effects: [...effects, ...newHistory(next, id)] };
+      return { model: { ...next, heardAt: event.at }, effects: [...effects, ...newHistory(next, known, changed)] };
     case "history":
     case "older_wanted":
       return { model: next, effects: [...effects, ...moreHistory(next, id)] };
@@ -147,8 +159,12 @@ function reduceRoom(known: Room, event: RoomEvent): RoomStep {
 function askEvent(known: Room, event: AskEvent): RoomStep {
   const { asks, effects } = reduceAsks(known.asks, event);
   const settled = { ...known, asks };
-  const heard = event.kind === "answered" ? room.onState(settled, event.answer.state, event.at) : settled;
-  return { room: heard, effects };
+  if (event.kind !== "answered") return { room: settled, effects };
+  const heard = room.onAnswer(settled, event.answer.state, event.at);
+  // The answer to a command that was sent again may be an old one: its times are taken anew.
+  const isOld = heard.seq > known.seq && (known.asks.pending?.attempt ?? 1) > 1;
+  const step = isOld ? room.join(heard, event.at) : still(heard);
+  return { room: step.room, effects: [...effects, ...step.effects] };
 }
 
 function connected(model: Model, at: Instant): Step {
@@ -160,9 +176,17 @@ function connected(model: Model, at: Instant): Step {
   };
 }
 
-/** Only the page of a system shows its history. */
-function newHistory(model: Model, id: string): Effect[] {
-  return model.place.page === "system" ? [{ kind: "load_history", id, before: null }] : [];
+/** Only the page of a system shows its history. It hears of each run, unless it was away or has missed something. */
+function newHistory(model: Model, before: Room, after: Room): Effect[] {
+  const isNews = before.seq < 0 || after.seq !== before.seq;
+  return model.place.page === "system" && isNews ? [{ kind: "load_history", id: after.id, before: null }] : [];
+}
+
+/** What was stopped with all others runs once more: then it is no longer true that all are stopped. */
+function runsAgain({ stopAll }: Model, { id, state, asks }: Room): boolean {
+  const isRunning = state !== null && state.mode !== "wait";
+  const isSettled = asks.pending === null && asks.notice?.kind !== "refused";
+  return isRunning && isSettled && (stopAll?.ids.includes(id) ?? false);
 }
 
 function moreHistory(model: Model, id: string): Effect[] {
@@ -215,19 +239,31 @@ function fromList(model: Model, id: string, at: Instant): Room {
 
 /** Stops whatever is looked at, whatever is believed of it, and whatever else is said to run. */
 function stopAll(model: Model, key: string, at: Instant): Step {
+  const looked = [...model.rooms.values()].filter(isLookedAt).map((each) => each.id);
+  const step = stopEach(model, { key, ids: [], isLooking: false }, [...looked, ...model.list.running], at);
+  if ((model.list.systems?.size ?? 0) <= CARDS) return step;
+  const looking = step.model.stopAll === null ? null : { ...step.model.stopAll, isLooking: true };
+  return { model: { ...step.model, stopAll: looking }, effects: [...step.effects, { kind: "load_running" }] };
+}
+
+/** What runs out of sight is known now: a stop of all that waited for it goes on. */
+function runningKnown(model: Model, at: Instant): Step {
+  if (model.stopAll?.isLooking !== true) return only(model);
+  return stopEach(model, { ...model.stopAll, isLooking: false }, [...model.list.running], at);
+}
+
+function stopEach(model: Model, all: StopAll, ids: readonly string[], at: Instant): Step {
   const rooms = new Map(model.rooms);
   const effects: Effect[] = [];
-  const looked = [...rooms.values()].filter(isLookedAt).map((each) => each.id);
-  const ids = [...new Set([...looked, ...model.list.running])];
   for (const id of ids) {
     const known = rooms.get(id) ?? fromList(model, id, at);
     if (isStopping(known.asks)) continue;
-    const event: AskEvent = { kind: "asked", id, key: `${key}-${id}`, command: "stop", seconds: null, at };
-    const step = askEvent(known, event);
+    const key = `${all.key}-${id}`;
+    const step = askEvent(known, { kind: "asked", id, key, command: "stop", seconds: null, at });
     rooms.set(id, step.room);
     effects.push(...step.effects);
   }
-  return { model: { ...model, rooms, stopAll: ids }, effects };
+  return { model: { ...model, rooms, stopAll: { ...all, ids: [...new Set([...all.ids, ...ids])] } }, effects };
 }
 
 function isLookedAt(known: Room): boolean {
@@ -268,4 +304,11 @@ function only(model: Model): Step {
 export function heardLast(model: Model): Room | null {
   const looked = [...model.rooms.values()].filter(isLookedAt);
   return looked.reduce<Room | null>((last, each) => (last === null || each.clockAt > last.clockAt ? each : last), null);
+}
+
+/** Stops of this page that the gateway has not confirmed yet. */
+export function unconfirmedStops(model: Model): readonly { id: string; key: string }[] {
+  return [...model.rooms.values()].flatMap(({ id, asks: { pending } }) =>
+    pending?.command === "stop" ? [{ id, key: pending.key }] : [],
+  );
 }

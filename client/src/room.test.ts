@@ -63,6 +63,23 @@ describe("joining", () => {
     expect(reduce(step.model, { kind: "ticked", at: 99_000 }).effects).toEqual([]);
   });
 
+  it("asks a gateway that comes back once more: it may have been given the system", () => {
+    const error = { code: "unknown_system", message: "no such system" };
+    const refused = after({ kind: "connected", at: 0 }, { kind: "join_refused", id: "north", error, at: 1 });
+    const again = reduce(refused.model, { kind: "connected", at: 2 });
+    expect(again.effects).toContainEqual(join);
+  });
+
+  it("loads the history again only where something may have been missed", () => {
+    const load = { kind: "load_history", id: "north", before: null };
+    const known = after(...joinedAt(state(7)));
+    expect(known.effects).toContainEqual(load);
+    const same = reduce(known.model, { kind: "joined", system: system(state(7)), at: 1 });
+    expect(same.effects).not.toContainEqual(load);
+    expect(reduce(same.model, { kind: "joined", system: system(state(9)), at: 2 }).effects).toContainEqual(load);
+    expect(after(...joinedAt(state(7)), ...joinedAt(state(7))).effects).toContainEqual(load);
+  });
+
   it("is tried again later when the gateway cannot answer", () => {
     const error = { code: "store_unavailable", message: "the store does not answer" };
     const refused = after({ kind: "connected", at: 0 }, { kind: "join_refused", id: "north", error, at: 1 });
@@ -176,6 +193,11 @@ describe("what is known", () => {
     expect(freshness(room, 4000)).toEqual({ level: "late", seconds: 3 });
     expect(freshness(room, 11_000)).toEqual({ level: "late", seconds: 10 });
     expect(freshness(room, 11_001)).toEqual({ level: "unknown", since: "2026-11-23T09:14:01" });
+  });
+
+  it("is no more alive by a clock that tells of a change that was missed", () => {
+    const missed = after(...joinedAt(state(7)), tick(8, 2000), tick(8, 3000), tick(8, 4000));
+    expect(freshness(roomOf(missed), 4000)).toEqual({ level: "late", seconds: 4 });
   });
 
   it("does not depend on the connection", () => {

@@ -15,7 +15,7 @@ const SILENCE_MS = 5000;
 /** A snapshot is not taken anew more often than this because of clocks that come unevenly. */
 const FRESH_MS = 3000;
 
-/** Codes after which asking again cannot help. */
+/** Codes after which asking the same gateway again cannot help. */
 const NO_SUCH_SYSTEM = ["unknown_system", "invalid_system_id"];
 
 export interface Profile {
@@ -25,7 +25,7 @@ export interface Profile {
 
 export interface Room {
   readonly id: string;
-  /** `out`: nobody looks. `missing` is final: the gateway has no such system. */
+  /** `out`: nobody looks. `missing`: the gateway has no such system, as long as it is this gateway. */
   readonly membership: "out" | "wanted" | "joining" | "in" | "missing";
   readonly joinError: string | null;
   readonly profile: Profile | null;
@@ -74,7 +74,9 @@ export function join(room: Room, at: Instant): RoomStep {
 /** A store that was replaced counts from the start again. Whoever replaced it restarted the gateway, so a new
  *  connection forgets the old count, and only the count. */
 export function onConnection(room: Room, at: Instant): RoomStep {
-  return join({ ...offConnection(room), seq: -1 }, at);
+  // It may have been given the system that it did not have.
+  const isLookedAt = room.membership !== "out";
+  return join({ ...room, membership: isLookedAt ? "wanted" : "out", seq: -1 }, at);
 }
 
 export function offConnection(room: Room): Room {
@@ -113,14 +115,25 @@ export function joinLater(room: Room): RoomStep {
   return { room: { ...room, membership: "wanted" }, effects: [{ kind: "join_later", id: room.id }] };
 }
 
+/** The answer to a command. Before the snapshot of this connection nobody knows how old it is. */
+export function onAnswer(room: Room, state: State, at: Instant): Room {
+  if (room.membership !== "out" && room.seq < 0) return room;
+  const heard = onState(room, state, at);
+  // It speaks of a state that is gone already.
+  const isOld = state.seq < room.seq && heard.asks.pending === null;
+  return isOld ? { ...heard, asks: { ...heard.asks, notice: null } } : heard;
+}
+
 export function onState(room: Room, state: State, at: Instant): Room {
   return state.seq > room.seq ? withState(room, state, at) : room;
 }
 
 export function onClock(room: Room, clock: Clock, at: Instant): RoomStep {
+  // The room sends state n before any clock that carries n: a greater seq is a change we missed, and what is shown is
+  // no more alive than it was.
+  if (clock.seq > room.seq) return join({ ...room, now: clock.now }, at);
+
   const ticked = { ...room, now: clock.now, clockAt: at };
-  // The room sends state n before any clock that carries n: a greater seq is a change we missed.
-  if (clock.seq > room.seq) return join(ticked, at);
 
   // Clocks that come late or all at once were held up, and so perhaps was the state: its times are taken anew.
   const isRunning = room.state !== null && room.state.mode !== "wait";

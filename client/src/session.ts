@@ -3,9 +3,10 @@
 import { batch, signal, type ReadonlySignal } from "@preact/signals";
 import type { Effect, Event, Instant } from "./events";
 import * as gateway from "./gateway";
-import { begin, reduce, type Model } from "./model";
+import { begin, reduce, unconfirmedStops, type Model } from "./model";
 import type { Place } from "./place";
 import { PAGE } from "./records";
+import { recallHere, rememberHere } from "./remembered";
 import { Link } from "./link";
 import { CARDS } from "./list";
 import type { Action, Command } from "./wire";
@@ -40,6 +41,7 @@ export function open(place: Place): Session {
     const step = reduce(model.peek(), event);
     batch(() => {
       model.value = step.model;
+      keepStops(step.model);
       // News is never drawn for a moment before it came.
       at.value = performance.now();
     });
@@ -49,6 +51,7 @@ export function open(place: Place): Session {
   const link = new Link(dispatch);
   const carryOut = worker(link, dispatch);
   watch(dispatch, model);
+  takeUpStops(dispatch);
   link.connect();
 
   return {
@@ -61,7 +64,9 @@ export function open(place: Place): Session {
     refuseLength: (id) => {
       dispatch({ kind: "bad_length", id });
     },
-    stopAll: () => void stopAll(model, dispatch),
+    stopAll: () => {
+      dispatch({ kind: "stop_all", key: gateway.newKey(), at: performance.now() });
+    },
     want: (ids) => {
       dispatch({ kind: "wanted", ids, at: performance.now() });
     },
@@ -99,8 +104,16 @@ function worker(link: Link, dispatch: Dispatch): (effect: Effect) => void {
         void loadList(dispatch);
         return;
       case "load_list_later":
-        listLater.set("", AGAIN_MS, () => {
+        listLater.set("all", AGAIN_MS, () => {
           dispatch({ kind: "list_due" });
+        });
+        return;
+      case "load_running":
+        void loadRunning(dispatch);
+        return;
+      case "load_running_later":
+        listLater.set("running", AGAIN_MS, () => {
+          dispatch({ kind: "running_due" });
         });
         return;
       case "load_history":
@@ -135,10 +148,29 @@ function watch(dispatch: Dispatch, model: ReadonlySignal<Model>): void {
   onWake(() => {
     dispatch({ kind: "woken", at: performance.now() });
   });
+  addEventListener("beforeunload", (event) => {
+    if (unconfirmedStops(model.peek()).length > 0) event.preventDefault();
+  });
   watchSleep((ms) => {
     dispatch({ kind: "slept", ms });
     dispatch({ kind: "woken", at: performance.now() });
   });
+}
+
+const STOPS = "stops";
+
+/** A page that is left must not take its stops with it: the next one in this tab goes on with them. */
+function keepStops(model: Model): void {
+  const stops = unconfirmedStops(model);
+  const written = stops.length === 0 ? null : JSON.stringify(stops);
+  if (written !== recallHere(STOPS)) rememberHere(STOPS, written);
+}
+
+function takeUpStops(dispatch: Dispatch): void {
+  const stops = JSON.parse(recallHere(STOPS) ?? "[]") as ReturnType<typeof unconfirmedStops>;
+  for (const { id, key } of stops) {
+    dispatch({ kind: "asked", id, key, command: "stop", seconds: null, at: performance.now() });
+  }
 }
 
 function isSeen(): boolean {
@@ -148,16 +180,6 @@ function isSeen(): boolean {
 /** With more systems than cards, what runs out of sight is known only by asking. */
 function isPartlySeen({ list }: Model): boolean {
   return (list.systems?.size ?? 0) > CARDS;
-}
-
-async function stopAll(model: ReadonlySignal<Model>, dispatch: Dispatch): Promise<void> {
-  const stop = (): void => {
-    dispatch({ kind: "stop_all", key: gateway.newKey(), at: performance.now() });
-  };
-  stop();
-  if (!isPartlySeen(model.peek())) return;
-  await loadRunning(dispatch);
-  stop();
 }
 
 async function loadList(dispatch: Dispatch): Promise<void> {
@@ -170,9 +192,10 @@ async function loadList(dispatch: Dispatch): Promise<void> {
 
 async function loadRunning(dispatch: Dispatch): Promise<void> {
   try {
-    dispatch({ kind: "running_listed", systems: await gateway.runningSystems() });
+    const systems = await gateway.runningSystems();
+    dispatch({ kind: "running_listed", systems, at: performance.now() });
   } catch {
-    // What was known is shown until the next time; the link says by itself when it is broken.
+    dispatch({ kind: "running_failed" });
   }
 }
 

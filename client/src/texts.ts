@@ -31,6 +31,7 @@ export interface Texts {
   missing: (id: string) => string;
   connecting: string;
   live: string;
+  late: string;
   noNews: (seconds: number) => string;
   stateUnknown: string;
   stateUnknownSince: (time: string) => string;
@@ -57,8 +58,10 @@ export interface Texts {
   seconds: string;
   badLength: string;
   sent: Record<Command, string>;
-  sentAgain: (attempt: number) => string;
-  stopSentAgain: (attempt: number) => string;
+  sentAgain: string;
+  stopSentAgain: string;
+  times: (attempt: number) => string;
+  unconfirmedStops: (names: string) => string;
   done: Record<Command, string>;
   reason: Record<Reason, string>;
   refused: string;
@@ -98,7 +101,7 @@ const en: Texts = {
   runningGroup: "Running",
   waitingGroup: "Waiting",
   search: "Search systems",
-  nothingFound: "No system has this in its name.",
+  nothingFound: "No system found.",
   pageOf: (page, pages) => `Page ${page} of ${pages}`,
   previousPage: "Previous page",
   nextPage: "Next page",
@@ -117,17 +120,18 @@ const en: Texts = {
   missing: (id) => `There is no system “${id}” on this gateway.`,
   connecting: "Connecting…",
   live: "Live",
+  late: "No news from the gateway",
   noNews: (seconds) => `No news for ${seconds} s`,
   stateUnknown: "State unknown",
   stateUnknownSince: (time) => `State unknown since ${time}`,
   unknownHint:
-    "The gateway is not heard. Nothing can be started from here. STOP is sent until it is confirmed; if in doubt, close the valve by hand.",
+    "The gateway does not answer. Nothing can be started from here. STOP is sent until it is confirmed; if in doubt, close the valve by hand.",
   joinFailed: "The gateway does not let us in yet:",
   mode: { wait: "Waiting", timer: "Timer", manual: "Manual" },
   modeHint: {
     wait: "No water is running.",
     timer: "Water is running for a set time.",
-    manual: "Water is running until it is stopped.",
+    manual: "Water is running until somebody stops it.",
   },
   serverClock: "Clock of the gateway",
   clockNotSet: "The clock of the gateway is not set: the dates shown may be wrong. Durations are right.",
@@ -152,9 +156,10 @@ const en: Texts = {
     timer: "Sent. Waiting for the gateway…",
     stop: "Stop sent. Waiting for the gateway to confirm…",
   },
-  sentAgain: (attempt) => `Sent ${attempt} times, not answered yet…`,
-  stopSentAgain: (attempt) =>
-    `Stop sent ${attempt} times, not confirmed yet. It is sent until it is. If in doubt, close the valve by hand.`,
+  sentAgain: "Sent again, not answered yet…",
+  stopSentAgain: "Stop sent again, not confirmed yet. It is sent until it is. If in doubt, close the valve by hand.",
+  times: (attempt) => `(${attempt} times)`,
+  unconfirmedStops: (names) => `Stop not confirmed yet: ${names}. It is sent until it is.`,
   done: {
     manual: "Confirmed: manual has started.",
     timer: "Confirmed: the timer has started.",
@@ -164,12 +169,12 @@ const en: Texts = {
     timer_running: "Nothing changed: a timer is already running.",
     manual_has_priority: "Nothing changed: manual is running and has priority over the timer.",
     manual_running: "Nothing changed: manual is already running.",
-    not_running: "Confirmed: no water was running.",
+    not_running: "Confirmed: no water is running.",
   },
   refused: "The gateway refused:",
   noAnswer: {
-    manual: "No answer from the gateway. It is not known whether manual has started.",
-    timer: "No answer from the gateway. It is not known whether the timer has started.",
+    manual: "No answer from the gateway: manual may have started, or may still. The state above tells.",
+    timer: "No answer from the gateway: the timer may have started, or may still. The state above tells.",
     stop: "No answer from the gateway. It is not known whether the water has stopped: try again, or close the valve by hand.",
   },
   history: "History",
@@ -205,7 +210,7 @@ const fr: Texts = {
   languageChoice: "Langue",
   systems: "Systèmes d’irrigation",
   noSystems: "Cette passerelle n’a pas encore de système.",
-  listFailed: "La liste est illisible. Nouvel essai…",
+  listFailed: "La liste ne peut pas être lue. Nouvel essai…",
   howManyRun: (running, all) =>
     running === 0
       ? `L’eau ne coule nulle part (${all > 1 ? `${all} systèmes` : `${all} système`})`
@@ -213,7 +218,7 @@ const fr: Texts = {
   runningGroup: "En marche",
   waitingGroup: "En attente",
   search: "Chercher un système",
-  nothingFound: "Aucun système n’a cela dans son nom.",
+  nothingFound: "Aucun système trouvé.",
   pageOf: (page, pages) => `Page ${page} sur ${pages}`,
   previousPage: "Page précédente",
   nextPage: "Page suivante",
@@ -234,17 +239,18 @@ const fr: Texts = {
   missing: (id) => `Il n’y a pas de système «\u00a0${id}\u00a0» sur cette passerelle.`,
   connecting: "Connexion…",
   live: "En direct",
+  late: "La passerelle se tait",
   noNews: (seconds) => `Silence depuis ${seconds} s`,
   stateUnknown: "État inconnu",
   stateUnknownSince: (time) => `État inconnu depuis ${time}`,
   unknownHint:
-    "La passerelle est muette. Rien ne peut être lancé d’ici. L’ARRÊT est envoyé jusqu’à confirmation\u00a0; en cas de doute, fermez la vanne à la main.",
+    "La passerelle ne répond pas. Rien ne peut être lancé d’ici. L’ARRÊT est envoyé jusqu’à confirmation\u00a0; en cas de doute, fermez la vanne à la main.",
   joinFailed: "La passerelle ne nous laisse pas encore entrer\u00a0:",
   mode: { wait: "En attente", timer: "Minuterie", manual: "Manuel" },
   modeHint: {
     wait: "L’eau ne coule pas.",
     timer: "L’eau coule pour une durée fixée.",
-    manual: "L’eau coule jusqu’à l’arrêt.",
+    manual: "L’eau coule jusqu’à ce qu’on l’arrête.",
   },
   serverClock: "Horloge de la passerelle",
   clockNotSet:
@@ -266,13 +272,15 @@ const fr: Texts = {
   seconds: "Secondes",
   badLength: "La minuterie prend des minutes et des secondes entières, de 1 s à 24 h.",
   sent: {
-    manual: "Envoyé. La passerelle doit répondre…",
-    timer: "Envoyé. La passerelle doit répondre…",
-    stop: "Arrêt envoyé. La passerelle doit confirmer…",
+    manual: "Envoyé. En attente de la réponse…",
+    timer: "Envoyé. En attente de la réponse…",
+    stop: "Arrêt envoyé. En attente de la confirmation…",
   },
-  sentAgain: (attempt) => `Envoyé ${attempt} fois, pas encore de réponse…`,
-  stopSentAgain: (attempt) =>
-    `Arrêt envoyé ${attempt} fois, pas encore confirmé. Il est renvoyé jusqu’à confirmation. En cas de doute, fermez la vanne à la main.`,
+  sentAgain: "Renvoyé, pas encore de réponse…",
+  stopSentAgain:
+    "Arrêt renvoyé, pas encore confirmé. Il est renvoyé jusqu’à confirmation. En cas de doute, fermez la vanne à la main.",
+  times: (attempt) => `(${attempt} fois)`,
+  unconfirmedStops: (names) => `Arrêt pas encore confirmé\u00a0: ${names}. Il est renvoyé jusqu’à confirmation.`,
   done: {
     manual: "Confirmé\u00a0: le mode manuel est lancé.",
     timer: "Confirmé\u00a0: la minuterie est lancée.",
@@ -282,25 +290,25 @@ const fr: Texts = {
     timer_running: "Rien n’a changé\u00a0: une minuterie est déjà en cours.",
     manual_has_priority: "Rien n’a changé\u00a0: le mode manuel est en cours et a priorité sur la minuterie.",
     manual_running: "Rien n’a changé\u00a0: le mode manuel est déjà en cours.",
-    not_running: "Confirmé\u00a0: l’eau ne coulait pas.",
+    not_running: "Confirmé\u00a0: l’eau ne coule pas.",
   },
   refused: "La passerelle a refusé\u00a0:",
   noAnswer: {
-    manual: "Pas de réponse de la passerelle. On ne sait pas si le mode manuel est lancé.",
-    timer: "Pas de réponse de la passerelle. On ne sait pas si la minuterie est lancée.",
+    manual: "Pas de réponse de la passerelle\u00a0: le mode manuel est peut-être lancé, ou le sera. L’état ci-dessus le dit.",
+    timer: "Pas de réponse de la passerelle\u00a0: la minuterie est peut-être lancée, ou le sera. L’état ci-dessus le dit.",
     stop: "Pas de réponse de la passerelle. On ne sait pas si l’eau est arrêtée\u00a0: réessayez, ou fermez la vanne à la main.",
   },
   history: "Historique",
   noHistory: "Aucune action pour l’instant.",
-  historyFailed: "L’historique est illisible.",
-  showOlder: "Voir plus ancien",
+  historyFailed: "L’historique ne peut pas être lu.",
+  showOlder: "Voir les plus anciens",
   downloadCsv: "Télécharger en CSV",
-  csvFailed: "L’historique est illisible. Réessayez.",
+  csvFailed: "L’historique ne peut pas être lu. Réessayez.",
   outcome: {
-    completed: "jusqu’au bout",
-    stopped: "arrêt demandé",
-    replaced: "relais par le manuel",
-    limited: "limite atteinte",
+    completed: "terminé",
+    stopped: "arrêté",
+    replaced: "remplacé par le mode manuel",
+    limited: "arrêté à la limite",
     interrupted: "interruption\u00a0: la machine s’est éteinte",
   },
   planned: "prévu",
@@ -314,7 +322,7 @@ const fr: Texts = {
     now: "maintenant",
     endUnknown: "interruption, fin inconnue",
     ahead: "encore prévu",
-    endedBy: "fin par",
+    endedBy: "fin demandée par",
   },
 };
 

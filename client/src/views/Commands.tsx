@@ -1,6 +1,7 @@
 // The three commands and what came of the last one. STOP is the largest, stays at the foot of the screen, asks nothing
 // and can always be pressed, by S and Esc too. What opens a valve is off while it is not known what runs.
 import { useComputed, useSignal, type Signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Asks, Notice } from "../asks";
 import { duration, fieldsOf, lengthOf } from "../format";
@@ -26,34 +27,60 @@ export function Commands({ session, room }: { session: Session; room: Room }) {
   return (
     <section class="commands" aria-label={texts.value.commands}>
       <div class="stop-bar">
-        <Outcome asks={room.asks} />
-        <button type="button" class="stop" aria-keyshortcuts="S Escape" onClick={stop}>
-          {texts.value.command.stop}
-          <span class="stop-keys" aria-hidden="true">
-            {texts.value.stopKeys}
-          </span>
-        </button>
+        <div class="stop-bar-inner">
+          <button type="button" class="stop" aria-keyshortcuts="S Escape" onClick={stop}>
+            {texts.value.command.stop}
+            <span class="stop-keys" aria-hidden="true">
+              {texts.value.stopKeys}
+            </span>
+          </button>
+          <Outcome asks={room.asks} />
+        </div>
       </div>
       <TimerForm session={session} room={room} isOff={isOff} />
-      <button
-        type="button"
-        class="start start-manual"
-        disabled={isOff}
-        onClick={() => {
+      <Start
+        isOff={isOff}
+        kind="start-manual"
+        onPress={() => {
           session.command(id, "manual");
         }}
       >
         {texts.value.command.manual}
-      </button>
+      </Start>
     </section>
   );
 }
 
-/** A key that is held down is one wish, not many. */
+interface StartProps {
+  isOff: boolean;
+  kind?: string;
+  /** Without it, the button sends its form. */
+  onPress?: () => void;
+  children: ComponentChildren;
+}
+
+/** Off without being `disabled`: the focus would be lost when it goes off. */
+function Start({ isOff, kind = "", onPress, children }: StartProps) {
+  return (
+    <button
+      type={onPress === undefined ? "submit" : "button"}
+      class={`start ${kind}`}
+      aria-disabled={isOff}
+      onClick={(event) => {
+        if (isOff) event.preventDefault();
+        else onPress?.();
+      }}
+    >
+      {children}
+    </button>
+  );
+}
+
+/** A key that is held down is one wish, not many. Where S is another letter, the key counts that lies there. */
 function useStopKeys(stop: () => void): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      const isStop = event.key === "Escape" || event.key.toLowerCase() === "s";
+      const isStop = event.key === "Escape" || event.key.toLowerCase() === "s" || event.code === "KeyS";
       if (!isStop || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       stop();
@@ -73,6 +100,7 @@ function TimerForm({ session, room, isOff }: { session: Session; room: Room; isO
 
   const start = (event: SubmitEvent): void => {
     event.preventDefault();
+    if (isOff) return;
     if (length === null) {
       session.refuseLength(id);
       return;
@@ -104,9 +132,9 @@ function TimerForm({ session, room, isOff }: { session: Session; room: Room; isO
           <Field name="seconds" unit="s" fields={fields} chosen={chosen} isBad={length === null} />
         </div>
       </fieldset>
-      <button type="submit" class="start" disabled={isOff}>
+      <Start isOff={isOff}>
         {length === null ? texts.value.command.timer : texts.value.timerOf(duration(length * 1000, language.value))}
-      </button>
+      </Start>
     </form>
   );
 }
@@ -153,19 +181,21 @@ function fieldsOrNone(length: string | null): Fields | null {
 }
 
 function Outcome({ asks }: { asks: Asks }) {
-  const { notice } = asks;
+  const { pending, notice } = asks;
   const isBad = notice !== null && notice.kind !== "done" && notice.kind !== "unchanged";
+  const attempt = pending?.attempt ?? 1;
   return (
-    <p class={isBad ? "outcome warning" : "outcome"} role="status">
-      {inWords(asks, texts.value)}
-    </p>
+    <div class={isBad ? "outcome warning" : "outcome"}>
+      <p role="status">{inWords(asks, texts.value)}</p>
+      {attempt > 1 && <p aria-hidden="true">{texts.value.times(attempt)}</p>}
+    </div>
   );
 }
 
-export function inWords({ pending, notice }: Asks, words: Texts): string {
+function inWords({ pending, notice }: Asks, words: Texts): string {
   if (pending === null) return notice === null ? "" : noticeInWords(notice, words);
   if (pending.attempt === 1) return words.sent[pending.command];
-  return pending.command === "stop" ? words.stopSentAgain(pending.attempt) : words.sentAgain(pending.attempt);
+  return pending.command === "stop" ? words.stopSentAgain : words.sentAgain;
 }
 
 function noticeInWords(notice: Notice, words: Texts): string {

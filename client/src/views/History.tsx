@@ -5,7 +5,7 @@ import { useMemo } from "preact/hooks";
 import { csvOf } from "../csv";
 import { duration, shortMoment } from "../format";
 import { language, texts } from "../language";
-import { hasOlder } from "../records";
+import { hasOlder, ROWS } from "../records";
 import { elapsedMs, remainingMs, type Room } from "../room";
 import type { Session } from "../session";
 import { word } from "../texts";
@@ -32,11 +32,12 @@ export function History({ session, room }: { session: Session; room: Room }) {
       </ol>
       {shown.length > 0 && (
         <div class="history-more">
-          {hasOlder(records) && (
+          {(hasOlder(records) || records.shown > ROWS) && (
             <button
               type="button"
+              aria-disabled={!hasOlder(records)}
               onClick={() => {
-                session.showOlder(room.id);
+                if (hasOlder(records)) session.showOlder(room.id);
               }}
             >
               {texts.value.showOlder}
@@ -109,6 +110,12 @@ function Row({ action }: { action: Action }) {
           <span class="faint">
             {" "}
             · {words.askedBy.toLowerCase()} {action.by}
+          </span>
+        )}
+        {action.ended_by !== null && (
+          <span class="faint">
+            {" "}
+            · {words.timeline.endedBy} {action.ended_by}
           </span>
         )}
       </p>

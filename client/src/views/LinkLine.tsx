@@ -15,22 +15,33 @@ export function LinkLine({ session, find }: { session: Session; find: (model: Mo
     room.value === null ? { level: "live" } : freshness(room.value, session.at.value),
   );
   const level = useComputed(() => fresh.value.level);
+  const isNew = useComputed(() => room.value?.now == null && level.value !== "unknown");
   const said = useComputed(() => {
-    const isNew = room.value?.now == null && level.value !== "unknown";
-    return isNew ? texts.value.connecting : inWords(fresh.value, texts.value);
+    return isNew.value ? texts.value.connecting : inWords(fresh.value, texts.value);
   });
   const joinError = room.value?.joinError ?? null;
+  const words = texts.value;
+  // Where no room is looked at, nothing is heard, and nothing is wrong.
+  if (room.value === null) return null;
   return (
     <div class="link" data-freshness={level.value}>
       <p class="link-line">
         <span class="link-dot" aria-hidden="true" />
         {said}
       </p>
-      <div role="alert">{level.value === "unknown" && <p class="link-hint">{texts.value.unknownHint}</p>}</div>
+      <div role="alert">
+        {level.value === "unknown" && (
+          <p class="link-hint">
+            <span class="hidden">{said} </span>
+            {words.unknownHint}
+          </p>
+        )}
+      </div>
       <div role="status">
+        <span class="hidden">{!isNew.value && { live: words.live, late: words.late, unknown: "" }[level.value]}</span>
         {joinError !== null && (
           <p class="link-hint">
-            {texts.value.joinFailed} {joinError}
+            {words.joinFailed} {joinError}
           </p>
         )}
       </div>

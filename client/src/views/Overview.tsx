@@ -6,12 +6,13 @@ import { texts } from "../language";
 import { arranged, CARDS, SEARCHED_FROM, type Arrangement } from "../list";
 import type { Session } from "../session";
 import { heardLast } from "../model";
+import { freshness } from "../room";
 import { Card } from "./Card";
 import { LinkLine } from "./LinkLine";
 import { Pages } from "./Pages";
 import { StopAll } from "./StopAll";
 import { ClockNotice } from "./SystemPage";
-import { useInSight } from "./inSight";
+import { useInSight, useKeptFocus } from "./inSight";
 
 export function Overview({ session }: { session: Session }) {
   const list = useComputed(() => session.model.value.list);
@@ -30,9 +31,7 @@ export function Overview({ session }: { session: Session }) {
       <h1>{texts.value.systems}</h1>
       <ClockNotice session={session} />
       {count > 0 && <LinkLine session={session} find={heardLast} />}
-      <p class="summary" role="status">
-        {count > 0 && texts.value.howManyRun(running.value.size, count)}
-      </p>
+      <Summary session={session} running={running.value.size} all={count} />
       <div role="status">{list.value.failed && <p class="warning">{texts.value.listFailed}</p>}</div>
       {list.value.systems === null && !list.value.failed && <p>{texts.value.loading}</p>}
       {list.value.systems !== null && count === 0 && <p>{texts.value.noSystems}</p>}
@@ -56,14 +55,29 @@ export function Overview({ session }: { session: Session }) {
   );
 }
 
+function Summary({ session, running, all }: { session: Session; running: number; all: number }) {
+  const isUnknown = useComputed(() => {
+    const room = heardLast(session.model.value);
+    return room !== null && freshness(room, session.at.value).level === "unknown";
+  });
+  return (
+    <p class="summary" role="status">
+      {isUnknown.value && `${texts.value.lastKnown} `}
+      {all > 0 && texts.value.howManyRun(running, all)}
+    </p>
+  );
+}
+
 function Cards({ session, cards }: { session: Session; cards: ReadonlySignal<Arrangement> }) {
   const root = useRef<HTMLDivElement>(null);
   const { running, waiting, found } = cards.value;
   const all = useComputed(() => session.model.value.list.systems?.size ?? 0);
   const inSight = useInSight(root, [...running, ...waiting]);
-  // A list that fits on one page is joined as a whole; of a longer one, what is in sight.
-  const wanted = (all.value <= CARDS ? [...running, ...waiting] : [...inSight]).sort().join(" ");
+  const ids = useComputed(() => [...(session.model.value.list.systems?.keys() ?? [])]);
+  // A list that fits on one page is joined as a whole, whatever is searched; of a longer one, what is in sight.
+  const wanted = (all.value <= CARDS ? [...ids.value] : [...inSight]).sort().join(" ");
 
+  useKeptFocus(root, [...running, ...waiting].join(" "));
   useEffect(() => {
     session.want(wanted === "" ? [] : wanted.split(" "));
   }, [session, wanted]);

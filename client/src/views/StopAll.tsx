@@ -2,7 +2,7 @@
 // What came of it is said until the next time.
 import { useComputed } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import type { Asks } from "../asks";
+import { isStopping, NO_ASKS } from "../asks";
 import { texts } from "../language";
 import type { Model } from "../model";
 import type { Session } from "../session";
@@ -14,12 +14,14 @@ export function StopAll({ session, running, all }: { session: Session; running: 
   return (
     <>
       <div class="stop-bar">
-        <p class="outcome" role="status">
-          {said.value}
-        </p>
-        <button type="button" class="stop" onClick={() => dialog.current?.showModal()}>
-          {texts.value.stopAll}
-        </button>
+        <div class="stop-bar-inner">
+          <button type="button" class="stop" onClick={() => dialog.current?.showModal()}>
+            {texts.value.stopAll}
+          </button>
+          <div class="outcome">
+            <p role="status">{said.value}</p>
+          </div>
+        </div>
       </div>
       <dialog ref={dialog} class="question" aria-labelledby="question">
         <form method="dialog">
@@ -37,15 +39,12 @@ export function StopAll({ session, running, all }: { session: Session; running: 
   );
 }
 
-function inWords(model: Model, words: Texts): string {
-  const all = model.stopAll.map((id) => ({ id, asks: model.rooms.get(id)?.asks }));
-  if (all.length === 0) return "";
-  const refused = all.filter(({ asks }) => asks?.notice?.kind === "refused");
+function inWords({ stopAll, rooms }: Model, words: Texts): string {
+  if (stopAll === null) return "";
+  const all = stopAll.ids.map((id) => ({ id, asks: rooms.get(id)?.asks ?? NO_ASKS }));
+  const refused = all.filter(({ asks }) => asks.notice?.kind === "refused");
   if (refused.length > 0) return words.stopAllRefused(refused.map(({ id }) => id).join(", "));
-  const confirmed = all.filter(({ asks }) => isSettled(asks)).length;
-  return confirmed === all.length ? words.stopAllDone : words.stopAllSent(confirmed, all.length);
-}
-
-function isSettled(asks: Asks | undefined): boolean {
-  return asks?.pending == null;
+  const confirmed = all.filter(({ asks }) => !isStopping(asks)).length;
+  const isDone = confirmed === all.length && !stopAll.isLooking;
+  return isDone ? words.stopAllDone : words.stopAllSent(confirmed, all.length);
 }

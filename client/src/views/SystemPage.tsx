@@ -4,6 +4,7 @@ import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { moment } from "../format";
 import { texts } from "../language";
+import { unconfirmedStops } from "../model";
 import type { Room } from "../room";
 import type { Session } from "../session";
 import { Commands } from "./Commands";
@@ -26,6 +27,7 @@ export function SystemPage({ session, id }: { session: Session; id: string }) {
       <div class="system-now">
         <h1>{name}</h1>
         <ClockNotice session={session} />
+        <StopsElsewhere session={session} id={id} />
         <div class="known">
           <ClockLine room={room} />
           <LinkLine session={session} find={(model) => model.rooms.get(id) ?? null} />
@@ -47,6 +49,17 @@ function Missing({ id }: { id: string }) {
       </a>
     </section>
   );
+}
+
+/** Stops that an earlier page of this tab could not see confirmed: this one goes on sending them. */
+function StopsElsewhere({ session, id }: { session: Session; id: string }) {
+  const names = useComputed(() =>
+    unconfirmedStops(session.model.value)
+      .map((stop) => stop.id)
+      .filter((each) => each !== id)
+      .join(", "),
+  ).value;
+  return <div role="status">{names !== "" && <p class="warning">{texts.value.unconfirmedStops(names)}</p>}</div>;
 }
 
 /** Not a live region: a screen reader that spoke every second would say nothing else. */
