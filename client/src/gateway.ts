@@ -47,8 +47,10 @@ export function send(id: string, { key, command, seconds }: Ask): Promise<Answer
   const query = new URLSearchParams({ by: "console" });
   if (command === "timer" && seconds !== null) query.set("seconds", String(seconds));
   const address = `${addressOf(id)}/${command}?${query.toString()}`;
-  // A page that is left must not take its command with it.
-  const post = { method: "POST", headers: { "Idempotency-Key": `"${key}"` }, keepalive: true };
+  // A page that is left must not take its stop with it. A start must end with the wait for it: what goes on without the
+  // page keeps its connection, and the gateway cannot see that nobody waits.
+  const keepalive = command === "stop";
+  const post = { method: "POST", headers: { "Idempotency-Key": `"${key}"` }, keepalive };
   const sent = (): Promise<Answer> => ask<Answer>(address, post, COMMAND_PATIENCE_MS);
   return command === "stop" ? inTurn(sent) : sent();
 }

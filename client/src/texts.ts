@@ -42,6 +42,7 @@ export interface Texts {
   serverClock: string;
   clockNotSet: string;
   lastKnown: string;
+  lastRun: string;
   remaining: string;
   running: string;
   stopsByItself: string;
@@ -136,6 +137,7 @@ const en: Texts = {
   serverClock: "Clock of the gateway",
   clockNotSet: "The clock of the gateway is not set: the dates shown may be wrong. Durations are right.",
   lastKnown: "Last known state:",
+  lastRun: "Last run",
   remaining: "remaining",
   running: "running",
   stopsByItself: "stops by itself in",
@@ -256,6 +258,7 @@ const fr: Texts = {
   clockNotSet:
     "L’horloge de la passerelle n’est pas réglée\u00a0: les dates affichées peuvent être fausses. Les durées sont justes.",
   lastKnown: "Dernier état connu\u00a0:",
+  lastRun: "Dernier arrosage",
   remaining: "restant",
   running: "en cours",
   stopsByItself: "arrêt automatique dans",

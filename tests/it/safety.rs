@@ -2,13 +2,16 @@
 //!
 //! The disk is slow, or fails, because the test holds the lock of the database.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use hyper::{Method, StatusCode};
 
-use crate::fixture::{Answer, Gateway, SYSTEMS, Setup};
+use crate::fixture::{Answer, Gateway, Http, Process, SYSTEMS, Setup};
 
 /// Sends a command and lets it get as far as it gets while the store is locked.
 async fn on_its_way(gateway: &Gateway, path: &'static str) -> tokio::task::JoinHandle<Answer> {
-    let http = crate::fixture::Http::new(gateway.address);
+    let http = Http::new(gateway.address);
     let sent = tokio::spawn(async move { http.post(path).await });
     gateway.catch_its_breath().await;
     sent
@@ -28,6 +31,34 @@ async fn a_stop_that_follows_an_opening_whose_caller_gave_up_is_the_last_word() 
     assert_eq!(outcome["state"]["mode"], "wait", "{outcome}");
     gateway.catch_its_breath().await;
     assert_eq!(gateway.http.state("north").await, outcome["state"]);
+}
+
+fn ask(connection: &mut TcpStream, what: &str) {
+    let request = format!("{what} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+}
+
+/// A browser that waits no longer closes the connection; what it sent stands in the queue of the gateway all the same.
+#[tokio::test]
+async fn an_opening_whose_caller_gave_up_while_the_gateway_was_frozen_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Process::start(folder.path(), "", &[]);
+    let http = Http::new(gateway.address);
+    for round in 0..20 {
+        // Asked before: a browser keeps its connection.
+        let mut caller = TcpStream::connect(gateway.address).unwrap();
+        ask(&mut caller, "GET /systems/default");
+        let answered = caller.read(&mut [0; 4096]).unwrap();
+        assert!(answered > 0);
+        gateway.signal("-STOP");
+        ask(&mut caller, "POST /systems/default/manual");
+        drop(caller);
+        gateway.signal("-CONT");
+        while http.get("/healthz").await.json()["connections"] != 1 {}
+        let state = http.state("default").await;
+        assert_eq!(state["seq"], 0, "round {round}: {state}");
+    }
+    assert_eq!(gateway.terminate().await, Some(0));
 }
 
 #[tokio::test]

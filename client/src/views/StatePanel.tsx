@@ -1,11 +1,11 @@
 // What the water does now: mode, time left, since when, until when, at whose wish.
 // The mode is a live region; the figures that tick are not.
 import { useComputed } from "@preact/signals";
-import { countdown, moment, shortMoment, stopwatch } from "../format";
-import { texts } from "../language";
+import { countdown, duration, moment, shortMoment, stopwatch } from "../format";
+import { language, texts } from "../language";
 import { elapsedMs, freshness, remainingMs, type Room } from "../room";
 import type { Session } from "../session";
-import type { State } from "../wire";
+import type { Action, State } from "../wire";
 import { ModeIcon } from "./Icon";
 
 export function StatePanel({ session, room }: { session: Session; room: Room }) {
@@ -15,6 +15,7 @@ export function StatePanel({ session, room }: { session: Session; room: Room }) 
     return known !== undefined && freshness(known, session.at.value).level === "unknown";
   }).value;
   const mode = state?.mode ?? "wait";
+  const last = room.records.actions[0];
   return (
     <section class={`state ${state === null ? "" : `mode-${mode}`} ${isUnknown ? "state-unknown" : ""}`}>
       <div class="state-said" aria-live="polite" aria-atomic="true">
@@ -29,6 +30,7 @@ export function StatePanel({ session, room }: { session: Session; room: Room }) 
         )}
       </div>
       {state === null && <p>{texts.value.loading}</p>}
+      {mode === "wait" && last !== undefined && <LastRun action={last} />}
       {state !== null && mode !== "wait" && (
         <>
           <Figures session={session} id={room.id} />
@@ -58,6 +60,22 @@ function Figures({ session, id }: { session: Session; id: string }) {
       )}
       {left.value !== null && <progress aria-hidden="true" max={gone.value + left.value} value={gone.value} />}
     </>
+  );
+}
+
+/** Whether the field had its water. */
+function LastRun({ action }: { action: Action }) {
+  const { date, time } = shortMoment(action.start);
+  return (
+    <dl class="run run-last">
+      <div>
+        <dt>{texts.value.lastRun}</dt>
+        <dd>
+          <time>{date}</time> <time>{time}</time> · {texts.value.mode[action.mode]} ·{" "}
+          {action.duration_ms === null ? texts.value.unknownEnd : duration(action.duration_ms, language.value)}
+        </dd>
+      </div>
+    </dl>
   );
 }
 
