@@ -98,7 +98,7 @@ function roomEvent(model: Model, event: RoomEvent): Step {
     case "join_refused":
       return { model: { ...next, heardAt: event.at }, effects };
     case "joined":
-      return { model: { ...next, heardAt: event.at }, effects: [...effects, ...newHistory(next, known, changed)] };
+      return { model: { ...next, heardAt: event.at }, effects: [...effects, ...newHistory(next, known)] };
     case "history":
     case "older_wanted":
       return { model: next, effects: [...effects, ...moreHistory(next, id)] };
@@ -176,10 +176,9 @@ function connected(model: Model, at: Instant): Step {
   };
 }
 
-/** Only the page of a system shows its history. It hears of each run, unless it was away or has missed something. */
-function newHistory(model: Model, before: Room, after: Room): Effect[] {
-  const isNews = before.seq < 0 || after.seq !== before.seq;
-  return model.place.page === "system" && isNews ? [{ kind: "load_history", id: after.id, before: null }] : [];
+/** Only the page of a system shows its history, and hears of each run that it does not miss. */
+function newHistory(model: Model, { id, hasMissed }: Room): Effect[] {
+  return model.place.page === "system" && hasMissed ? [{ kind: "load_history", id, before: null }] : [];
 }
 
 /** What was stopped with all others runs once more: then it is no longer true that all are stopped. */

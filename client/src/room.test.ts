@@ -21,6 +21,9 @@ describe("joining", () => {
   it("takes the snapshot and asks for the history", () => {
     const step = after(...joinedAt(state(7)));
     expect(step.effects).toEqual([{ kind: "load_history", id: "north", before: null }]);
+    const live: Event[] = [{ kind: "connected", at: 0 }, { kind: "state", state: state(7), at: 0 }, tick(7)];
+    const snapshot: Event = { kind: "joined", system: system(state(7)), at: 0 };
+    expect(after(...live, snapshot).effects, "the events of the snapshot come before its ack").toEqual(step.effects);
     expect(roomOf(step)).toMatchObject({ membership: "in", seq: 7, now: "2026-11-23T09:14:00" });
     expect(roomOf(step).profile).toEqual({ name: "The north", timerSeconds: 10 });
   });
@@ -76,7 +79,8 @@ describe("joining", () => {
     expect(known.effects).toContainEqual(load);
     const same = reduce(known.model, { kind: "joined", system: system(state(7)), at: 1 });
     expect(same.effects).not.toContainEqual(load);
-    expect(reduce(same.model, { kind: "joined", system: system(state(9)), at: 2 }).effects).toContainEqual(load);
+    const missed = reduce(same.model, tick(9, 2));
+    expect(reduce(missed.model, { kind: "joined", system: system(state(9)), at: 3 }).effects).toContainEqual(load);
     expect(after(...joinedAt(state(7)), ...joinedAt(state(7))).effects).toContainEqual(load);
   });
 

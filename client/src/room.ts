@@ -39,6 +39,8 @@ export interface Room {
   readonly clockAt: Instant;
   /** When the last snapshot came or was asked for in vain. */
   readonly joinedAt: Instant;
+  /** Runs may have ended unheard: this page was away, or a change did not reach it. */
+  readonly hasMissed: boolean;
   readonly records: Records;
   readonly asks: Asks;
 }
@@ -60,6 +62,7 @@ export function begin(id: string, at: Instant): Room {
     now: null,
     clockAt: at,
     joinedAt: at,
+    hasMissed: true,
     records: NO_RECORDS,
     asks: NO_ASKS,
   };
@@ -76,7 +79,7 @@ export function join(room: Room, at: Instant): RoomStep {
 export function onConnection(room: Room, at: Instant): RoomStep {
   // It may have been given the system that it did not have.
   const isLookedAt = room.membership !== "out";
-  return join({ ...room, membership: isLookedAt ? "wanted" : "out", seq: -1 }, at);
+  return join({ ...room, membership: isLookedAt ? "wanted" : "out", seq: -1, hasMissed: true }, at);
 }
 
 export function offConnection(room: Room): Room {
@@ -89,6 +92,7 @@ export function onSnapshot(room: Room, system: System, at: Instant): Room {
     membership: room.membership === "out" ? "out" : "in",
     joinError: null,
     joinedAt: at,
+    hasMissed: false,
     profile: profileOf(system),
     now: system.clock.now,
     clockAt: at,
@@ -131,7 +135,7 @@ export function onState(room: Room, state: State, at: Instant): Room {
 export function onClock(room: Room, clock: Clock, at: Instant): RoomStep {
   // The room sends state n before any clock that carries n: a greater seq is a change we missed, and what is shown is
   // no more alive than it was.
-  if (clock.seq > room.seq) return join({ ...room, now: clock.now }, at);
+  if (clock.seq > room.seq) return join({ ...room, now: clock.now, hasMissed: true }, at);
 
   const ticked = { ...room, now: clock.now, clockAt: at };
 

@@ -77,7 +77,7 @@ test("a stop that is pressed during a cut is carried out and confirmed once the 
   proxy.cut();
   await north.stop.click();
   await expect(north.outcome).toContainText(/sent/i);
-  await expect(north.outcome).toContainText(/sent \d times/i);
+  await expect(north.outcome).toContainText(/\(\d+ times\)/);
   expect((await gateway.state("north")).mode, "nothing has come through").toBe("manual");
 
   proxy.heal();
@@ -106,7 +106,7 @@ test("a start that is pressed during a cut opens no valve when the network is ba
   proxy.cut();
   await north.manual.click();
   await expect(north.outcome).toContainText(/sent/i);
-  await expect(north.outcome).toContainText("It is not known whether manual has started", { timeout: 20_000 });
+  await expect(north.outcome).toContainText("manual may have started", { timeout: 20_000 });
   proxy.heal();
   await expect(north.link).toHaveAttribute("data-freshness", "live", { timeout: 20_000 });
   await expect(north.mode).toHaveText("Waiting");
