@@ -24,10 +24,12 @@ export function Card({ session, id }: { session: Session; id: string }) {
   const level = doubt.value?.level ?? "live";
   return (
     <a class={`card mode-${mode}`} href={addressOf(id)} data-freshness={level}>
-      <span class="card-name">{room.value?.profile?.name ?? listed.value?.name ?? id}</span>
-      <span class="card-mode">
-        <ModeIcon mode={mode} /> {texts.value.mode[mode]}
-      </span>
+      <span class="card-what">
+        <span class="card-name">{room.value?.profile?.name ?? listed.value?.name ?? id}</span>{" "}
+        <span class="card-mode">
+          <ModeIcon mode={mode} /> {texts.value.mode[mode]}
+        </span>
+      </span>{" "}
       <Time session={session} id={id} />
       {doubt.value !== null && <span class="card-doubt">{inWords(doubt.value, texts.value)}</span>}
     </a>
