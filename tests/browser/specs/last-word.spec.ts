@@ -117,6 +117,7 @@ for (const [width, height] of [
         // Named, not counted: what sticks out is what has to be mended.
         const out = await page.evaluate(() =>
           [...document.querySelectorAll("body *")]
+            .filter((each) => !each.classList.contains("hidden"))
             .filter((each) => each.getBoundingClientRect().right > innerWidth + 1 || each.scrollWidth > innerWidth)
             .map((each) => `${each.tagName}.${each.getAttribute("class") ?? ""} ${each.textContent}`),
         );
