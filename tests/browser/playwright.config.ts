@@ -1,5 +1,5 @@
-// How the browser tests run: Debian's Chromium, a few at a time, no second try. Nothing is downloaded: Playwright drives the
-// browser that is installed.
+// How the browser tests run: Debian's Chromium, a few at a time, no second try. Nothing is downloaded: Playwright
+// drives the browser that is installed.
 import { defineConfig } from "@playwright/test";
 import { CHROMIUM, isRoot } from "./harness/chromium.ts";
 

@@ -54,8 +54,8 @@ export interface Overview {
 }
 
 export function overview(page: Page): Overview {
-  const group = (title: string): Locator =>
-    page.locator("section", { has: page.getByRole("heading", { level: 2, name: title, exact: true }) }).getByRole("link");
+  const group = (name: string): Locator =>
+    page.locator("section", { has: page.getByRole("heading", { level: 2, name, exact: true }) }).getByRole("link");
   const question = page.getByRole("dialog");
   return {
     summary: page.locator(".summary"),
@@ -72,8 +72,8 @@ export function overview(page: Page): Overview {
 }
 
 /**
- * By how many milliseconds the countdown is behind what the gateway says remains, taken when its figure changes: then it
- * stands for one moment and not for a second. What is drawn four times a second may be a quarter of one behind.
+ * By how many milliseconds the countdown is behind what the gateway says remains, taken when its figure changes: then
+ * it stands for one moment and not for a second. What is drawn four times a second may be a quarter of one behind.
  */
 export function countdownError(page: Page, id: string): Promise<number> {
   return page.evaluate(async (system) => {

@@ -1,4 +1,5 @@
-// A web server that knows nothing but the original's page: another origin than the gateway's. Never speaks to a gateway.
+// A web server that knows nothing but the original's page: another origin than the gateway's. Never speaks to a
+// gateway.
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";

@@ -1,5 +1,5 @@
-// A network that can fail: TCP from the browser to the gateway, which can be slow, or cut without a word. Never closes a
-// connection because of a cut: what a broken cable does is silence.
+// A network that can fail: TCP from the browser to the gateway, which can be slow, or cut without a word. Never closes
+// a connection because of a cut: what a broken cable does is silence.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 
@@ -33,8 +33,8 @@ export class Proxy {
   }
 
   /**
-   * From now on everything is lost, in both directions, and all stays open. New connections are accepted and stay silent.
-   * What was open during a cut is never heard of again, as behind a router that was replaced.
+   * From now on everything is lost, in both directions, and all stays open. New connections are accepted and stay
+   * silent. What was open during a cut is never heard of again, as behind a router that was replaced.
    */
   cut(): void {
     this.#cut = true;

@@ -1,6 +1,6 @@
-// A browser whose tabs can be put to sleep, as browsers do with those that nobody looks at: a frozen tab runs nothing until
-// it is woken. Playwright's own pages always seem to be looked at, so that nothing freezes them: these are in the window
-// that the browser opens by itself. Never closes a connection of a tab: that is the browser's business.
+// A browser whose tabs can be put to sleep, as browsers do with those that nobody looks at: a frozen tab runs nothing
+// until it is woken. Playwright's own pages always seem to be looked at, so that nothing freezes them: these are in the
+// window that the browser opens by itself. Never closes a connection of a tab: that is the browser's business.
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { chromium, type Browser, type BrowserContext, type Page } from "@playwright/test";

@@ -1,5 +1,5 @@
-// A tab that slept for a minute while the water went on. Never shortens the minute: it is the only time that these tests
-// wait for, whatever is to be seen.
+// A tab that slept for a minute while the water went on. Never shortens the minute: it is the only time that these
+// tests wait for, whatever is to be seen.
 import { setTimeout as pass } from "node:timers/promises";
 import type { Page } from "@playwright/test";
 import { countdownError, isMarked, markDocument, systemPage } from "../harness/console.ts";

@@ -1,5 +1,5 @@
-// A browser whose clock shows another year and whose zone is another one: what is shown is the gateway's time, letter by
-// letter. Never pretends inside the page: `new Date()` itself is wrong there.
+// A browser whose clock shows another year and whose zone is another one: what is shown is the gateway's time, letter
+// by letter. Never pretends inside the page: `new Date()` itself is wrong there.
 import type { Browser, Page } from "@playwright/test";
 import { countdownError, systemPage } from "../harness/console.ts";
 import { launchElsewhere, YEARS_AHEAD, ZONE, ZONE_MINUTES } from "../harness/elsewhere.ts";

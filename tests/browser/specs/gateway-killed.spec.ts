@@ -32,10 +32,12 @@ test("the page says so, starts nothing, and is live again without a reload", asy
   await expect(north.mode).toHaveText("Timer");
   await expect(north.manual).toBeEnabled();
   await markDocument(page);
+  const placeOfStop = await north.stop.boundingBox();
 
   await gateway.kill();
   await isLate(page);
   await isUnknown(page);
+  expect(await north.stop.boundingBox(), "STOP stays under the finger").toEqual(placeOfStop);
   // What it says is when it heard last, as the gateway wrote it.
   await expect(north.link).toContainText(`State unknown since ${(await north.time.textContent()) ?? "?"}`);
   await expect(north.manual).toBeDisabled();

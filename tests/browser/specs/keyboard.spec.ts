@@ -1,5 +1,5 @@
-// The console without a mouse or a finger: all that can be pressed is reached with Tab, is seen to be reached, and works.
-// Never clicks.
+// The console without a mouse or a finger: all that can be pressed is reached with Tab, is seen to be reached, and
+// works. Never clicks.
 import type { Page } from "@playwright/test";
 import { overview, systemPage } from "../harness/console.ts";
 import { expect, test } from "../harness/test.ts";

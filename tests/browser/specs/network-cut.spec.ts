@@ -1,5 +1,5 @@
-// The network is gone without a word: nothing is closed, nothing comes. Never lets a connection from before the cut live
-// on: only one that is made afterwards is heard.
+// The network is gone without a word: nothing is closed, nothing comes. Never lets a connection from before the cut
+// live on: only one that is made afterwards is heard.
 import type { Page } from "@playwright/test";
 import { countdownError, isMarked, markDocument, systemPage } from "../harness/console.ts";
 import { figure, ms } from "../harness/figures.ts";

@@ -1,5 +1,5 @@
-// All systems at a glance: what runs comes first, changes show by themselves, and one button stops all. Never looks into
-// the page's own memory: which rooms it is in is read from the wire.
+// All systems at a glance: what runs comes first, changes show by themselves, and one button stops all. Never looks
+// into the page's own memory: which rooms it is in is read from the wire.
 import type { Page } from "@playwright/test";
 import { isMarked, markDocument, overview, systemPage } from "../harness/console.ts";
 import type { SystemSetup } from "../harness/gateway.ts";

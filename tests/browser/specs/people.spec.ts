@@ -71,13 +71,13 @@ test("a slow network delays what is seen and nothing else", async ({ page, start
   const north = systemPage(page);
   await page.goto(`${proxy.url}/console/north`);
   await expect(north.mode).toHaveText("Waiting");
-  proxy.delay(400);
+  proxy.delay(300);
   await north.preset("5 min").click();
   await north.timer.click();
   await expect(north.mode).toHaveText("Timer");
   await expect(north.link).toHaveAttribute("data-freshness", "live");
   const error = await countdownError(page, "north");
-  figure("countdown behind the gateway, with 400 ms each way", ms(error));
+  figure("countdown behind the gateway, with 300 ms each way", ms(error));
   expect(Math.abs(error)).toBeLessThanOrEqual(1000);
 });
 

@@ -1,4 +1,5 @@
-// The console in a hand: one column, nothing sideways, STOP under the thumb and larger than all else. Never uses a mouse.
+// The console in a hand: one column, nothing sideways, STOP under the thumb and larger than all else. Never uses a
+// mouse.
 import type { Locator, Page } from "@playwright/test";
 import { overview, systemPage } from "../harness/console.ts";
 import { targetsOf, tooSmall } from "../harness/targets.ts";
@@ -47,11 +48,10 @@ async function isInReach(page: Page, stop: Locator): Promise<void> {
     expect(x + width).toBeLessThanOrEqual(screen.width);
     expect(y).toBeGreaterThan(screen.height / 2);
     expect(y + height).toBeLessThanOrEqual(screen.height);
-    const isOnTop = await stop.evaluate((button, [left, top]) => button.contains(document.elementFromPoint(left, top)), [
-      x + width / 2,
-      y + height / 2,
-    ] as const);
-    expect(isOnTop).toBe(true);
+    const middle = [x + width / 2, y + height / 2] as const;
+    const isOnTop = (button: Element, [left, top]: readonly [number, number]): boolean =>
+      button.contains(document.elementFromPoint(left, top));
+    expect(await stop.evaluate(isOnTop, middle)).toBe(true);
   }
 }
 

@@ -1,5 +1,5 @@
-// Pictures of the console as a farm would see it, for the eye and for the documentation. Never compares them: fonts differ
-// from machine to machine.
+// Pictures of the console as a farm would see it, for the eye and for the documentation. Never compares them: fonts
+// differ from machine to machine.
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "@playwright/test";
 import { overview, systemPage } from "../harness/console.ts";
