@@ -2,6 +2,7 @@
 // with. Never ends a process that it did not start, and leaves none behind.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,6 +73,11 @@ export class Gateway {
   /** It is there, keeps its connections, and does nothing. */
   freeze(): void {
     this.#process.kill("SIGSTOP");
+    // A busy machine takes a moment to stop the last of its threads, in which it still answers.
+    const began = performance.now();
+    while (!isStopped(this.#process.pid ?? 0)) {
+      if (performance.now() - began > 5000) throw new Error("the gateway does not stop");
+    }
   }
 
   thaw(): void {
@@ -108,6 +114,12 @@ export class Gateway {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }
+}
+
+/** Every thread of it is. */
+function isStopped(process: number): boolean {
+  const threads = `/proc/${process}/task`;
+  return readdirSync(threads).every((thread) => / T \d/.test(readFileSync(join(threads, thread, "stat"), "utf8")));
 }
 
 interface Running {
