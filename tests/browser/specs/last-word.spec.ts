@@ -107,7 +107,7 @@ for (const [width, height] of [
     startGateway,
   }) => {
     const gateway = await startGateway();
-    await gateway.command("north", "timer", { seconds: 3600, by: "Maria" });
+    await gateway.command("north", "timer", { seconds: 7200, by: "Maria" });
     for (const locale of ["en", "fr"]) {
       const page = await browser.newPage({ viewport: { width, height }, locale });
       for (const path of ["/", "/console/north"]) {
