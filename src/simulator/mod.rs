@@ -1,7 +1,12 @@
 //! Controllers that ask for water at random: what the original did inside its server, as a program that knows the
 //! gateway only over HTTP.
 //!
+//! Beside them the physics of a field that is irrigated, of which no part knows a network, a clock or the gateway: from
+//! numbers to numbers.
+//!
 //! Imports nothing of the gateway.
+
+pub mod fao56;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
