@@ -2,11 +2,21 @@
 //! gateway only over HTTP.
 //!
 //! Beside them the physics of a field that is irrigated, of which no part knows a network, a clock or the gateway: from
-//! numbers to numbers.
+//! numbers, and seeds of chance, to numbers.
+//!
+//! ```text
+//! climate ─> weather ─> day
+//!               │        │
+//!            chance    fao56
+//! ```
 //!
 //! Imports nothing of the gateway.
 
+pub mod chance;
+pub mod climate;
+pub mod day;
 pub mod fao56;
+pub mod weather;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
