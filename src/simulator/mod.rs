@@ -5,17 +5,20 @@
 //! numbers, and seeds of chance, to numbers.
 //!
 //! ```text
-//! climate ─> weather ─> day
-//!               │        │
-//!            chance    fao56
+//! climate ─> weather ─> day ─> field (irrigation)
+//!               │                │
+//!               └──── fao56 ─────┴─ balance
 //! ```
 //!
 //! Imports nothing of the gateway.
 
+pub mod balance;
 pub mod chance;
 pub mod climate;
 pub mod day;
 pub mod fao56;
+pub mod field;
+pub mod irrigation;
 pub mod weather;
 
 use std::ops::RangeInclusive;
