@@ -84,6 +84,14 @@ fn a_dry_field_by_the_minute_is_the_daily_balance() {
 }
 
 #[test]
+fn less_is_readily_available_on_a_day_of_much_thirst() {
+    let mut field = tomato(0.0);
+    field.start_day(10.0);
+    assert!((field.kc() - 0.60).abs() < 1e-12);
+    assert!((field.raw_mm() - (0.40 - 0.04) * 91.0).abs() < 1e-9);
+}
+
+#[test]
 fn stress_is_that_of_the_morning_whatever_comes_in_the_day() {
     let mut field = tomato(80.0);
     even_day(&mut field, 6.0, 60.0);

@@ -5,9 +5,9 @@
 //! numbers, and seeds of chance, to numbers.
 //!
 //! ```text
-//! climate ─> weather ─> day ─> field (irrigation)
-//!               │                │
-//!               └──── fao56 ─────┴─ balance
+//! climate ─> weather ─> day ─> field ─> sensor ─> radio
+//!               │                ││
+//!               └──── fao56 ─────┘└─ irrigation ─> meter
 //! ```
 //!
 //! Imports nothing of the gateway.
@@ -19,7 +19,13 @@ pub mod day;
 pub mod fao56;
 pub mod field;
 pub mod irrigation;
+pub mod meter;
+pub mod radio;
+pub mod sensor;
 pub mod weather;
+
+#[cfg(test)]
+mod season_tests;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

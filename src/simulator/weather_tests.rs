@@ -194,3 +194,31 @@ fn a_year_of_evapotranspiration_is_that_of_its_latitude() {
         assert!((least..most).contains(&year), "{name}: {year} mm");
     }
 }
+
+/// ET0 and radiation of ten years in which the climate of a card differs in something.
+fn sums_where(name: &str, differs: fn(&mut Climate)) -> (f64, f64) {
+    let mut climate = climate(name);
+    differs(&mut climate);
+    let mut weather = Weather::new(climate, 3, 1);
+    (0..3650).fold((0.0, 0.0), |(et0, rs), _| {
+        let day = weather.next_day();
+        (et0 + day.et0.mm(), rs + day.rs_mj_m2)
+    })
+}
+
+#[test]
+fn dry_air_and_wind_make_more_evaporate() {
+    let usual = sums_where("gainesville.toml", |_| {}).0;
+    let dry = sums_where("gainesville.toml", |climate| {
+        climate.dew_point_below_tmin_c = Some(3.0);
+    });
+    let windy = sums_where("gainesville.toml", |climate| climate.wind_m_s = 4.0);
+    assert!(dry.0 > 1.03 * usual && windy.0 > 1.03 * usual);
+}
+
+#[test]
+fn radiation_that_is_not_known_is_estimated_with_the_coefficient_of_the_card() {
+    let coast = sums_where("toulon.toml", |_| {}).1;
+    let inland = sums_where("toulon.toml", |climate| climate.krs = 0.16).1;
+    assert!((inland / coast - 0.16 / 0.19).abs() < 0.01);
+}
