@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+mod simulate;
+
 /// `EX_CONFIG` of sysexits is 78; what the contract promises is 64.
 const BAD_CONFIGURATION: u8 = 64;
 
@@ -47,12 +49,8 @@ enum Task {
         #[arg(long, value_name = "URL")]
         store: Option<String>,
     },
-    /// Let simulated controllers ask a running gateway for water
-    Simulate {
-        /// Address of the gateway, as in `http://127.0.0.1:8001`
-        #[arg(long, value_name = "URL")]
-        url: String,
-    },
+    /// Simulate fields, and controllers that ask a gateway for water
+    Simulate(simulate::Arguments),
     /// Validate a configuration and print what is in force
     Check {
         /// Configuration file
@@ -76,7 +74,7 @@ fn main() {
             };
             read(config.as_deref(), overrides).and_then(|(_, settings)| serve(settings, simulate))
         }
-        Task::Simulate { url } => simulate(&url),
+        Task::Simulate(arguments) => simulate::simulate(&arguments),
         Task::Check { config } => check(&config),
     };
     let code = done.as_ref().err().map_or(0, |failure| failure.code);
@@ -259,15 +257,4 @@ async fn simulate_here(mut address: SocketAddr) {
         tracing::warn!(cause = with_causes(&cause), "nothing is simulated yet");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-}
-
-fn simulate(url: &str) -> Result<(), Failure> {
-    log("info");
-    runtime()?.block_on(async {
-        let shutdown = on_signal().map_err(failure)?;
-        tokio::select! {
-            ended = simulator::run(url, simulator::PAUSE_S) => ended.map_err(|e| failure(with_causes(&e))),
-            () = shutdown.cancelled() => Ok(()),
-        }
-    })
 }

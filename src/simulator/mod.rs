@@ -1,27 +1,50 @@
-//! Controllers that ask for water at random: what the original did inside its server, as a program that knows the
-//! gateway only over HTTP.
-//!
-//! Beside them the physics of a field that is irrigated, of which no part knows a network, a clock or the gateway: from
-//! numbers, and seeds of chance, to numbers.
+//! Fields that dry and are watered, and everybody who asks a gateway for water.
 //!
 //! ```text
-//! climate ─> weather ─> day ─> field ─> sensor ─> radio
-//!               │                ││
-//!               └──── fao56 ─────┘└─ irrigation ─> meter
+//! climate ─> weather ─> day ─> sky ─┬─> field ─> sensor ─> radio ─> senses ─> controller ─> call ─┐
+//!     │                             │    │                            ▲                          │
+//!     └─────────── fao56 ───────────┘    └── books, meter ────────────┘                       gateway
+//!                                                                                                │
+//!            plot: one system from end to end        field <─ irrigation <─ valve <─ actuator <──┘
 //! ```
 //!
-//! Imports nothing of the gateway.
+//! - The physics (up to `senses`) knows neither a network, a clock nor the gateway: from numbers, and seeds of chance, to
+//!   numbers. `controller` and `actuator` are state machines of the same kind.
+//! - `plot` is told what time it is and what the gateway says, by a runner: it does not know which.
+//! - `offline` is the runner of virtual time. Its gateway is `stand_in`: the engine itself. What comes of it is judged by
+//!   `law` (the changes), `rules` (the valve) and `books` (the water), each written down apart from what it judges.
+//! - `scenario` is what is simulated, `season` what remains of it, `summary` says that in a table.
+//!
+//! Only `stand_in`, `offline` and `law` know the engine and its types; `scenario` checks names as the gateway does.
+//! Everything else knows the gateway only over the network, as [`run`] does.
 
+pub mod actuator;
 pub mod balance;
+pub mod books;
+pub mod call;
 pub mod chance;
 pub mod climate;
+pub mod controller;
 pub mod day;
 pub mod fao56;
 pub mod field;
 pub mod irrigation;
+pub mod law;
 pub mod meter;
+pub mod number;
+pub mod offline;
+pub mod pace;
+pub mod plot;
 pub mod radio;
+pub mod rules;
+pub mod scenario;
+pub mod season;
+pub mod senses;
 pub mod sensor;
+pub mod sky;
+pub mod stand_in;
+pub mod summary;
+pub mod trouble;
 pub mod weather;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::f64::consts::PI;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use serde::Deserialize;
 
 use super::chance;
 use super::radio::{Link, Radio};
@@ -43,7 +44,8 @@ const OUTAGE_MIN: std::ops::RangeInclusive<f64> = 360.0..=4320.0;
 const DAY_MIN: f64 = 1440.0;
 
 /// Whether a sensor was calibrated for its soil.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Calibration {
     /// As it comes from the factory: off by 0.03 m3/m3 (standard deviation).
     Factory,

@@ -1,0 +1,164 @@
+//! `acequia simulate`: its arguments, its files, and what it says at a terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use acequia::simulator::offline::{self, Outcome};
+use acequia::simulator::scenario::{Overrides, Scenario};
+use acequia::simulator::{self, summary};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Failure, failure, on_signal, runtime, with_causes};
+
+/// What a scenario that cannot be used ends with, as a configuration does.
+const BAD_SCENARIO: u8 = crate::BAD_CONFIGURATION;
+
+/// No more violations than these are said.
+const MOST_SAID: usize = 20;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Address of the gateway, as in `http://127.0.0.1:8001`
+    #[arg(long, value_name = "URL", required_unless_present_any = ["offline", "print_systems"])]
+    url: Option<String>,
+    /// What is simulated (docs/simulator.md); without it the demonstration
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Seconds of the field in a second of the gateway, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    speed: Option<f64>,
+    /// Days that are simulated, instead of the scenario's
+    #[arg(long, value_name = "D")]
+    days: Option<f64>,
+    /// Seed of all chance, instead of the scenario's
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Write down everything that happens, a line of JSON each
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    trace: Option<PathBuf>,
+    /// Simulate the gateway, too, as fast as it goes
+    #[arg(long, conflicts_with = "url")]
+    offline: bool,
+    /// Print the `[[systems]]` that a gateway needs for the scenario, and end
+    #[arg(long, conflicts_with_all = ["url", "offline"])]
+    print_systems: bool,
+}
+
+pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
+    let overrides = Overrides {
+        seed: arguments.seed,
+        days: arguments.days,
+        speed: arguments.speed,
+    };
+    let scenario =
+        Scenario::read(arguments.scenario.as_deref(), overrides).map_err(|e| Failure {
+            text: e.to_string(),
+            code: BAD_SCENARIO,
+        })?;
+    match &arguments.url {
+        Some(url) => live(url),
+        None if arguments.print_systems => {
+            let systems = scenario.gateway_systems().map_err(failure)?;
+            say(&systems)
+        }
+        None => season(&scenario, arguments.trace.as_deref()),
+    }
+}
+
+fn live(url: &str) -> Result<(), Failure> {
+    crate::log("info");
+    runtime()?.block_on(async {
+        let shutdown = on_signal().map_err(failure)?;
+        tokio::select! {
+            ended = simulator::run(url, simulator::PAUSE_S) => ended.map_err(|e| failure(with_causes(&e))),
+            () = shutdown.cancelled() => Ok(()),
+        }
+    })
+}
+
+/// A season without a network.
+fn season(scenario: &Scenario, trace: Option<&Path>) -> Result<(), Failure> {
+    // A file that cannot be written is said before the season, not after it.
+    let trace = trace.map(|path| create(path).map(|file| (path, file)));
+    let trace = trace.transpose()?;
+    let runtime = runtime()?;
+    let stop = runtime.block_on(async { on_signal() }).map_err(failure)?;
+    let outcome = watched(scenario, trace.is_some(), &stop);
+    if let Some((path, file)) = trace {
+        write_lines(file, &outcome.trace)
+            .map_err(|e| failure(format!("{}: {e}", path.display())))?;
+    }
+    if stop.is_cancelled() {
+        let (done, all) = (outcome.season.systems.len(), scenario.systems.len());
+        say(&format!(
+            "Stopped early: {done} of {all} systems, the last of them in part.\n\n"
+        ))?;
+    }
+    say(&summary::table(&outcome.season))?;
+    verdict(&outcome)
+}
+
+/// Runs it with a bar at a terminal, or a line for each tenth elsewhere.
+fn watched(scenario: &Scenario, trace: bool, stop: &CancellationToken) -> Outcome {
+    let all = scenario.days * scenario.systems.len() as f64;
+    let is_terminal = io::stderr().is_terminal();
+    let bar = if is_terminal {
+        ProgressBar::new(all.ceil() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} days  {eta} left") {
+        bar.set_style(style);
+    }
+    let mut tenths = 0;
+    let outcome = offline::run(scenario, trace, |days| {
+        bar.set_position(days as u64);
+        let reached = (10.0 * days / all) as u32;
+        if !is_terminal && reached > tenths {
+            tenths = reached;
+            // Who does not read it does not hold it up.
+            let _ = writeln!(io::stderr(), "{} % of {all:.0} days", 10 * tenths);
+        }
+        if stop.is_cancelled() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
+fn verdict(outcome: &Outcome) -> Result<(), Failure> {
+    let violations = &outcome.violations;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::from("\n");
+    for what in violations.iter().take(MOST_SAID) {
+        text = format!("{text}violation: {what}\n");
+    }
+    say(&text)?;
+    let many = violations.len();
+    Err(failure(format!(
+        "{many} violations of what must always hold"
+    )))
+}
+
+fn create(path: &Path) -> Result<std::fs::File, Failure> {
+    std::fs::File::create(path).map_err(|e| failure(format!("{}: {e}", path.display())))
+}
+
+fn write_lines(file: std::fs::File, lines: &[String]) -> io::Result<()> {
+    let mut file = io::BufWriter::new(file);
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    file.flush()
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    io::stdout().write_all(text.as_bytes()).map_err(failure)
+}

@@ -1,0 +1,500 @@
+//! A season without a network: virtual time, the gateway's own engine, and links that lose and delay as the scenario says.
+//!
+//! Everything is drawn from the seed: the same scenario leaves the same trace, byte by byte. Each system is simulated by
+//! itself, so that none can affect another. Never waits and never reads a clock.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use super::actuator::Heard;
+use super::call::{Ask, Call, Settled, Tries, UNAVAILABLE, WRONG};
+use super::pace::{Ms, whole};
+use super::plot::{Departure, Harvest, Plot};
+use super::rules::Rules;
+use super::scenario::{Link, Scenario, System};
+use super::season::Season;
+use super::stand_in::StandIn;
+use super::trouble::{Trouble, troubles};
+use super::{chance, law};
+use crate::command::{By, Command};
+use crate::engine::Reason;
+use crate::time::Zone;
+
+/// The wall clock of the gateway when a season begins, in milliseconds of UTC: 2026-05-01. It has nothing to do with the
+/// time of the field.
+const WALL_MS: i64 = 1_777_593_600_000;
+
+/// What a gateway that is overloaded says in `Retry-After`.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a season leaves behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub season: Season,
+    /// JSON lines, in order of time; empty when no trace was wanted.
+    pub trace: Vec<String>,
+    /// What must never happen, and did, in words.
+    pub violations: Vec<String>,
+}
+
+/// Runs a whole scenario, one system after the other. `progress` is told now and then how many days of systems are done,
+/// and can end it; what was done until then is what remains.
+pub fn run(
+    scenario: &Scenario,
+    trace: bool,
+    mut progress: impl FnMut(f64) -> ControlFlow<()>,
+) -> Outcome {
+    let mut seasons = Vec::new();
+    let mut lines: Vec<(Ms, usize, Value)> = Vec::new();
+    let mut violations = Vec::new();
+    for (number, system) in scenario.systems.iter().enumerate() {
+        let before = number as f64 * scenario.days;
+        let mut flow = ControlFlow::Continue(());
+        let harvest = Alone::new(scenario, system, trace).run(scenario.length(), |days| {
+            flow = progress(before + days);
+            flow
+        });
+        lines.extend(
+            harvest
+                .trace
+                .into_iter()
+                .map(|(at, event)| (at, number, event)),
+        );
+        let named = |what| format!("{}: {what}", system.id);
+        violations.extend(harvest.violations.into_iter().map(named));
+        seasons.push(harvest.season);
+        if flow.is_break() {
+            break;
+        }
+    }
+    lines.sort_by_key(|(at, number, _)| (*at, *number));
+    let line = |(at, number, mut event): (Ms, usize, Value)| {
+        event["at_ms"] = at.into();
+        event["system"] = scenario.systems[number].id.as_str().into();
+        event.to_string()
+    };
+    Outcome {
+        season: Season {
+            scenario: scenario.name.clone(),
+            seed: scenario.seed,
+            climate: scenario.climate.name.clone(),
+            start: scenario.start.to_string(),
+            days: scenario.days,
+            speed: scenario.speed,
+            systems: seasons,
+        },
+        trace: lines.into_iter().map(line).collect(),
+        violations,
+    }
+}
+
+/// Something that happens at a moment. A flight is a decision on its way, by its number.
+#[derive(Debug)]
+enum Event {
+    Trouble(Trouble),
+    /// The gateway is started again, after a boot of the machine or not.
+    Back {
+        has_booted: bool,
+    },
+    FeedHeals,
+    /// The feed tells the state.
+    Frame,
+    Sends {
+        flight: usize,
+    },
+    Arrives {
+        flight: usize,
+        attempt: usize,
+    },
+    Answered {
+        flight: usize,
+        attempt: usize,
+        came: Settled,
+        retry_after: Option<Duration>,
+    },
+    GivesUp {
+        flight: usize,
+        attempt: usize,
+    },
+}
+
+/// A decision that is being carried out.
+#[derive(Debug)]
+struct Flight {
+    departure: Departure,
+    tries: Tries,
+    attempt: usize,
+    /// Whether the answer to this attempt is waited for.
+    is_waiting: bool,
+}
+
+/// One system, by itself, with a gateway of its own.
+#[derive(Debug)]
+struct Alone {
+    plot: Plot,
+    rules: Option<Rules>,
+    gateway: StandIn,
+    manual_limit_s: Option<u32>,
+    link: Link,
+    random: ChaCha8Rng,
+    /// By time, and then in the order in which they were thought of.
+    queue: BTreeMap<(Ms, u64), Event>,
+    queued: u64,
+    flights: Vec<Flight>,
+    is_away: bool,
+    is_cut: bool,
+    /// Until when the actuator was last known not to listen.
+    deaf_until: Ms,
+    violations: Vec<String>,
+}
+
+impl Alone {
+    fn new(scenario: &Scenario, system: &System, trace: bool) -> Self {
+        let kind = &system.actuator;
+        let link_ms = whole(scenario.link.delay_ms);
+        let mut alone = Self {
+            plot: Plot::new(scenario, system, trace),
+            rules: kind
+                .keeps_the_rules()
+                .then(|| Rules::new(scenario.lease_ms, link_ms, kind.motor_ms())),
+            gateway: StandIn::new(WALL_MS, Zone::new(|_| 0)),
+            manual_limit_s: system.manual_limit_s,
+            link: scenario.link,
+            random: chance::stream(scenario.seed, &format!("link/{}", system.id)),
+            queue: BTreeMap::new(),
+            queued: 0,
+            flights: Vec::new(),
+            is_away: false,
+            is_cut: false,
+            deaf_until: 0,
+            violations: Vec::new(),
+        };
+        for (at, trouble) in troubles(scenario, &system.id) {
+            alone.push(at, Event::Trouble(trouble));
+        }
+        alone.push(0, Event::Frame);
+        alone
+    }
+
+    /// `progress` is told each day how many have passed.
+    fn run(mut self, length: Ms, mut progress: impl FnMut(f64) -> ControlFlow<()>) -> Harvest {
+        let mut departures = Vec::new();
+        let (mut end, mut told) = (length, 0.0);
+        while let Some(at) = self.next().filter(|at| *at <= length) {
+            if !self.is_away && self.gateway.settle(at) {
+                self.changed(at);
+            }
+            self.plot.advance(at, &mut departures);
+            for departure in departures.drain(..) {
+                self.depart(at, departure);
+            }
+            self.listen_again(at);
+            while let Some(first) = self.queue.first_entry().filter(|first| first.key().0 <= at) {
+                let event = first.remove();
+                self.happens(at, event);
+            }
+            self.judge(at);
+            if self.plot.days() - told >= 1.0 {
+                told = self.plot.days();
+                if progress(told).is_break() {
+                    end = at;
+                    break;
+                }
+            }
+        }
+        let wrong = law::faults(self.gateway.changes(), self.gateway.boots());
+        self.violations.extend(wrong);
+        let mut harvest = self.plot.finish(end);
+        harvest.violations.extend(self.violations);
+        harvest
+    }
+
+    fn next(&self) -> Option<Ms> {
+        let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let deadline = self.gateway.next_deadline().filter(|_| !self.is_away);
+        let is_open = self.plot.actuator().is_open();
+        let judged = self.rules.as_ref().and_then(|rules| rules.next(is_open));
+        let times = [queued, deadline, judged, self.plot.next()];
+        times.into_iter().flatten().min()
+    }
+
+    fn push(&mut self, at: Ms, event: Event) {
+        self.queued += 1;
+        self.queue.insert((at, self.queued), event);
+    }
+
+    fn judge(&mut self, at: Ms) {
+        let is_open = self.plot.actuator().is_open();
+        let wrong = self
+            .rules
+            .as_mut()
+            .and_then(|rules| rules.judge(at, is_open));
+        self.violations.extend(wrong);
+    }
+
+    fn happens(&mut self, at: Ms, event: Event) {
+        match event {
+            Event::Trouble(trouble) => self.trouble(at, trouble),
+            Event::Back { has_booted } => self.back(at, has_booted),
+            Event::FeedHeals => {
+                self.is_cut = false;
+                self.frame_due(at);
+            }
+            Event::Frame => self.frame(at),
+            Event::Sends { flight } => self.sends(at, flight),
+            Event::Arrives { flight, attempt } => self.arrives(at, flight, attempt),
+            Event::Answered {
+                flight,
+                attempt,
+                came,
+                retry_after,
+            } => self.came(at, (flight, attempt), &came, retry_after),
+            Event::GivesUp { flight, attempt } => {
+                self.came(at, (flight, attempt), &Settled::NoAnswer, None);
+            }
+        }
+    }
+
+    fn trouble(&mut self, at: Ms, trouble: Trouble) {
+        match trouble {
+            Trouble::ClockStep { by_ms } => {
+                self.plot
+                    .note(at, || json!({"event": "clock set", "by_ms": by_ms}));
+                self.gateway.set_wall(by_ms);
+                if !self.is_away && self.gateway.settle(at) {
+                    self.changed(at);
+                }
+            }
+            Trouble::FeedCut { for_ms } => {
+                self.plot
+                    .note(at, || json!({"event": "feed cut", "for_ms": for_ms}));
+                self.is_cut = true;
+                self.silence(at);
+                self.push(at + for_ms, Event::FeedHeals);
+            }
+            // It cannot fall further.
+            Trouble::Crash { .. } | Trouble::PowerCut { .. } if self.is_away => {}
+            Trouble::Crash { away_ms } => {
+                self.plot
+                    .note(at, || json!({"event": "crash", "away_ms": away_ms}));
+                self.away(at, away_ms, false);
+            }
+            Trouble::PowerCut { away_ms } => {
+                self.plot
+                    .note(at, || json!({"event": "power cut", "away_ms": away_ms}));
+                self.plot.run_ends(at);
+                self.away(at, away_ms, true);
+            }
+        }
+    }
+
+    fn away(&mut self, at: Ms, away_ms: Ms, has_booted: bool) {
+        self.is_away = true;
+        self.silence(at);
+        self.push(at + away_ms, Event::Back { has_booted });
+    }
+
+    fn back(&mut self, at: Ms, has_booted: bool) {
+        self.is_away = false;
+        self.plot.note(at, || json!({"event": "back"}));
+        if has_booted {
+            self.gateway.boot(at);
+        }
+        if self.gateway.settle(at) {
+            self.changed(at);
+        }
+        self.frame_due(at);
+    }
+
+    fn silence(&mut self, at: Ms) {
+        self.plot.silence(at);
+        if let Some(rules) = &mut self.rules {
+            rules.silence(at);
+        }
+    }
+
+    /// What the gateway has to say of the run.
+    fn shown(&self, at: Ms) -> Heard {
+        let run = self.gateway.state().run.as_ref();
+        let now = self.gateway.moment(at).ticks;
+        Heard {
+            is_running: run.is_some(),
+            remaining_ms: run
+                .and_then(|run| run.deadline)
+                .map(|deadline| deadline.since(now).max(0)),
+        }
+    }
+
+    /// The state is another, and that is told at once.
+    fn changed(&mut self, at: Ms) {
+        let shown = self.shown(at);
+        self.plot.run_is(at, shown);
+        if let Some(rules) = &mut self.rules {
+            rules.run_is(at, shown.is_running);
+        }
+        let arrives = at + self.delay();
+        self.push(arrives, Event::Frame);
+    }
+
+    /// An actuator that listens again hears the next turn of the gateway's clock.
+    fn frame_due(&mut self, at: Ms) {
+        let moment = self.gateway.moment(at);
+        let turn = at + moment.next_turn().since(moment.ticks);
+        self.push(turn, Event::Frame);
+    }
+
+    fn frame(&mut self, at: Ms) {
+        if self.is_away || self.is_cut || at < self.deaf_until {
+            return;
+        }
+        let shown = self.shown(at);
+        self.plot.hear(at, shown);
+        if let Some(rules) = &mut self.rules {
+            rules.hear(at, shown);
+        }
+    }
+
+    /// An actuator that has just become deaf hears the first frame after.
+    fn listen_again(&mut self, at: Ms) {
+        let from = self.plot.actuator().deaf_until();
+        if from > self.deaf_until {
+            self.deaf_until = from;
+            self.silence(at);
+            self.frame_due(from);
+        }
+    }
+
+    fn depart(&mut self, at: Ms, departure: Departure) {
+        let Call {
+            policy, after_ms, ..
+        } = departure.call;
+        self.flights.push(Flight {
+            departure,
+            tries: Tries::new(policy, self.random.random()),
+            attempt: 0,
+            is_waiting: false,
+        });
+        let flight = self.flights.len() - 1;
+        self.push(at + after_ms, Event::Sends { flight });
+    }
+
+    fn sends(&mut self, at: Ms, flight: usize) {
+        let this = &mut self.flights[flight];
+        this.attempt += 1;
+        this.is_waiting = true;
+        let attempt = this.attempt;
+        let timeout = millis(this.departure.call.policy.timeout);
+        if attempt > 1 {
+            self.plot.repeated();
+        }
+        if !self.random.random_bool(self.link.lost) {
+            let arrives = at + self.delay();
+            self.push(arrives, Event::Arrives { flight, attempt });
+        }
+        self.push(at + timeout, Event::GivesUp { flight, attempt });
+    }
+
+    fn delay(&mut self) -> Ms {
+        whole(self.random.random_range(0.0..=self.link.delay_ms))
+    }
+
+    fn arrives(&mut self, at: Ms, flight: usize, attempt: usize) {
+        if self.is_away {
+            return;
+        }
+        let is_overloaded = self.random.random_bool(self.link.overloaded);
+        let (came, retry_after) = if is_overloaded {
+            let overloaded = Settled::Refused {
+                status: UNAVAILABLE,
+                code: "overloaded".to_owned(),
+            };
+            (overloaded, Some(RETRY_AFTER))
+        } else {
+            (self.carry_out(at, flight), None)
+        };
+        if !self.random.random_bool(self.link.lost_answers) {
+            let back = at + self.delay();
+            let answered = Event::Answered {
+                flight,
+                attempt,
+                came,
+                retry_after,
+            };
+            self.push(back, answered);
+        }
+    }
+
+    fn carry_out(&mut self, at: Ms, flight: usize) -> Settled {
+        let Departure { controller, call } = &self.flights[flight].departure;
+        let by = By::parse(self.plot.controller_name(*controller))
+            .ok()
+            .flatten();
+        let command = match call.ask {
+            Ask::History => return Settled::Read,
+            // The doors are not simulated: what they refuse is tested on real ones.
+            Ask::Wrong(number) => {
+                return Settled::Refused {
+                    status: WRONG[number].status,
+                    code: WRONG[number].code.to_owned(),
+                };
+            }
+            Ask::Timer { seconds } => Command::Timer { seconds, by },
+            Ask::Manual => Command::Manual {
+                limit_s: self.manual_limit_s,
+                by,
+            },
+            Ask::Stop => Command::Stop { by },
+        };
+        let answer = self.gateway.carry_out(at, command, call.key.as_deref());
+        if answer.is_from_memory {
+            self.plot.absorbed();
+        } else if answer.unchanged.is_none() {
+            self.changed(at);
+        }
+        match answer.unchanged {
+            None => Settled::Changed,
+            Some(reason) => Settled::Unchanged(name_of(reason).to_owned()),
+        }
+    }
+
+    /// What came of a try. Nobody waits any longer for the answer to an earlier one.
+    fn came(
+        &mut self,
+        at: Ms,
+        (flight, attempt): (usize, usize),
+        came: &Settled,
+        retry_after: Option<Duration>,
+    ) {
+        let this = &mut self.flights[flight];
+        if this.attempt != attempt || !std::mem::take(&mut this.is_waiting) {
+            return;
+        }
+        match this.tries.pause_after(came, retry_after) {
+            Some(pause) => self.push(at + millis(pause), Event::Sends { flight }),
+            None => self.plot.settled(at, &this.departure, came),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> Ms {
+    whole(duration.as_secs_f64() * 1000.0)
+}
+
+/// The name of a reason, as the gateway has it.
+const fn name_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::TimerRunning => "timer_running",
+        Reason::ManualHasPriority => "manual_has_priority",
+        Reason::ManualRunning => "manual_running",
+        Reason::NotRunning => "not_running",
+    }
+}
+
+#[cfg(test)]
+#[path = "offline_tests.rs"]
+mod tests;
