@@ -298,3 +298,7 @@ fn waiting(pace: Pace, mean_days: f64, random: &mut ChaCha8Rng) -> Ms {
 fn millis(seconds: f64) -> Ms {
     whole(seconds * 1000.0)
 }
+
+#[cfg(test)]
+#[path = "actuator_tests.rs"]
+mod tests;

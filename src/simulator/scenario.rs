@@ -255,7 +255,7 @@ struct GatewaySystem<'a> {
 }
 
 /// `place` is where the text stood, for who has to repair it; a climate card may lie in the same folder.
-fn parse(
+pub(super) fn parse(
     text: &str,
     place: &str,
     (name, folder): (&str, Option<&Path>),
