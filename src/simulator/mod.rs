@@ -13,7 +13,8 @@
 //! - `plot` is told what time it is and what the gateway says, by a runner: it does not know which.
 //! - `offline` is the runner of virtual time. Its gateway is `stand_in`: the engine itself. What comes of it is judged by
 //!   `law` (the changes), `rules` (the valve) and `books` (the water), each written down apart from what it judges.
-//! - `scenario` is what is simulated, `season` what remains of it, `summary` says that in a table.
+//! - `scenario` is what is simulated, `season` what remains of it, `summary` says that in a table, `report` in a page
+//!   with plots.
 //!
 //! Only `stand_in`, `offline` and `law` know the engine and its types; `scenario` checks names as the gateway does.
 //! Everything else knows the gateway only over the network, as [`run`] does.
@@ -36,6 +37,7 @@ pub mod offline;
 pub mod pace;
 pub mod plot;
 pub mod radio;
+pub mod report;
 pub mod rules;
 pub mod scenario;
 pub mod season;
