@@ -26,6 +26,9 @@
 //! 8. Locks are std's, short, never across an await. SQLite lives on its own threads.
 //! 9. Small errors inside, one `ApiError` at the edge; causes go to the log, never to the client.
 //! 10. One slow, stalled or hostile client costs the others nothing.
+//! 11. [`simulator`] knows the gateway only over the network, but for its season without one: `stand_in`, `offline` and
+//!     `law` use the pure [`engine`], and nothing else of the gateway but the names that [`command`] checks. Nothing of the
+//!     gateway knows the simulator.
 
 pub mod command;
 pub mod config;

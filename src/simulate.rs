@@ -1,12 +1,13 @@
 //! `acequia simulate`: its arguments, its files, and what it says at a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use acequia::simulator::offline::{self, Outcome};
 use acequia::simulator::scenario::{Overrides, Scenario};
-use acequia::simulator::{self, summary};
+use acequia::simulator::{self, report, summary};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
@@ -15,9 +16,6 @@ use crate::{Failure, failure, on_signal, runtime, with_causes};
 
 /// What a scenario that cannot be used ends with, as a configuration does.
 const BAD_SCENARIO: u8 = crate::BAD_CONFIGURATION;
-
-/// No more violations than these are said.
-const MOST_SAID: usize = 20;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -39,6 +37,9 @@ pub(crate) struct Arguments {
     /// Write down everything that happens, a line of JSON each
     #[arg(long, value_name = "FILE", requires = "offline")]
     trace: Option<PathBuf>,
+    /// Draw everything into one HTML file
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    report: Option<PathBuf>,
     /// Simulate the gateway, too, as fast as it goes
     #[arg(long, conflicts_with = "url")]
     offline: bool,
@@ -64,7 +65,7 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
             let systems = scenario.gateway_systems().map_err(failure)?;
             say(&systems)
         }
-        None => season(&scenario, arguments.trace.as_deref()),
+        None => season(&scenario, arguments),
     }
 }
 
@@ -80,16 +81,19 @@ fn live(url: &str) -> Result<(), Failure> {
 }
 
 /// A season without a network.
-fn season(scenario: &Scenario, trace: Option<&Path>) -> Result<(), Failure> {
+fn season(scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
     // A file that cannot be written is said before the season, not after it.
-    let trace = trace.map(|path| create(path).map(|file| (path, file)));
-    let trace = trace.transpose()?;
+    let trace = arguments.trace.as_deref().map(Sheet::create).transpose()?;
+    let report = arguments.report.as_deref().map(Sheet::create).transpose()?;
     let runtime = runtime()?;
     let stop = runtime.block_on(async { on_signal() }).map_err(failure)?;
     let outcome = watched(scenario, trace.is_some(), &stop);
-    if let Some((path, file)) = trace {
-        write_lines(file, &outcome.trace)
-            .map_err(|e| failure(format!("{}: {e}", path.display())))?;
+    if let Some(trace) = trace {
+        trace.write(&outcome.trace)?;
+    }
+    if let Some(report) = report {
+        let page = report::html(&outcome.season).map_err(|e| failure(with_causes(&e)))?;
+        report.write(&[page])?;
     }
     if stop.is_cancelled() {
         let (done, all) = (outcome.season.systems.len(), scenario.systems.len());
@@ -132,31 +136,33 @@ fn watched(scenario: &Scenario, trace: bool, stop: &CancellationToken) -> Outcom
 }
 
 fn verdict(outcome: &Outcome) -> Result<(), Failure> {
-    let violations = &outcome.violations;
-    if violations.is_empty() {
+    let Some(text) = summary::violations(&outcome.violations) else {
         return Ok(());
-    }
-    let mut text = String::from("\n");
-    for what in violations.iter().take(MOST_SAID) {
-        text = format!("{text}violation: {what}\n");
-    }
+    };
     say(&text)?;
-    let many = violations.len();
-    Err(failure(format!(
-        "{many} violations of what must always hold"
-    )))
+    Err(failure("something happened that must never happen"))
 }
 
-fn create(path: &Path) -> Result<std::fs::File, Failure> {
-    std::fs::File::create(path).map_err(|e| failure(format!("{}: {e}", path.display())))
+/// A file that is to be written.
+struct Sheet<'a> {
+    path: &'a Path,
+    file: File,
 }
 
-fn write_lines(file: std::fs::File, lines: &[String]) -> io::Result<()> {
-    let mut file = io::BufWriter::new(file);
-    for line in lines {
-        writeln!(file, "{line}")?;
+impl<'a> Sheet<'a> {
+    fn create(path: &'a Path) -> Result<Self, Failure> {
+        match File::create(path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(e) => Err(failure(format!("{}: {e}", path.display()))),
+        }
     }
-    file.flush()
+
+    fn write(self, lines: &[String]) -> Result<(), Failure> {
+        let mut file = BufWriter::new(self.file);
+        let mut written = lines.iter().try_for_each(|line| writeln!(file, "{line}"));
+        written = written.and_then(|()| file.flush());
+        written.map_err(|e| failure(format!("{}: {e}", self.path.display())))
+    }
 }
 
 fn say(text: &str) -> Result<(), Failure> {

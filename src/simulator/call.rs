@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use serde_json::{Value, json};
 
 use super::pace::Ms;
 
@@ -135,6 +136,47 @@ pub enum Settled {
         code: String,
     },
     NoAnswer,
+}
+
+impl Ask {
+    /// As a trace tells it.
+    pub fn told(self) -> Value {
+        match self {
+            Self::Timer { seconds } => json!({"timer": seconds}),
+            Self::Manual => json!("manual"),
+            Self::Stop => json!("stop"),
+            Self::History => json!("history"),
+            Self::Wrong(number) => json!({"wrong": WRONG[number].path}),
+        }
+    }
+}
+
+impl Settled {
+    /// Whether it is what a sound gateway may answer.
+    pub fn is_sound(&self, ask: Ask) -> bool {
+        match (ask, self) {
+            (_, Self::NoAnswer) => true,
+            (_, Self::Refused { status, .. }) if *status == UNAVAILABLE => true,
+            (Ask::Wrong(number), Self::Refused { status, code }) => {
+                let expected = &WRONG[number];
+                (expected.status, expected.code) == (*status, code.as_str())
+            }
+            (Ask::Wrong(_), _) | (_, Self::Refused { .. }) => false,
+            (Ask::History, settled) => *settled == Self::Read,
+            (_, settled) => *settled != Self::Read,
+        }
+    }
+
+    /// As a trace tells it.
+    pub fn told(&self) -> Value {
+        match self {
+            Self::Changed => json!("changed"),
+            Self::Unchanged(reason) => json!(reason),
+            Self::Read => json!("read"),
+            Self::Refused { code, .. } => json!(code),
+            Self::NoAnswer => json!(null),
+        }
+    }
 }
 
 /// The status of what is worth another try.

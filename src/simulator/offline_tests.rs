@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::simulator::rules::Rules;
 use crate::simulator::scenario::{self, Overrides};
 
 /// More goes wrong in these days than in a year of a real gateway.
@@ -93,8 +94,11 @@ fn nothing_that_must_never_happen_happens_over_200_seeds() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for seed in 0..200 {
         let kind = |offset: usize| SOUND[(seed as usize + offset) % SOUND.len()];
-        let systems = [("a", kind(0)), ("b", kind(1)), ("c", kind(2))];
-        let outcome = season(&world(seed, &systems));
+        let systems = [("a", kind(0)), ("b", kind(3))];
+        // To write a trace takes longer than all else.
+        let is_counted = seed % 10 == 0;
+        let scenario = world(seed, &systems);
+        let outcome = run(&scenario, is_counted, |_| ControlFlow::Continue(()));
         assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
         for text in [
             "\"crash\"",
@@ -114,11 +118,11 @@ fn nothing_that_must_never_happen_happens_over_200_seeds() {
     }
     // Each of them has had its chance.
     for (what, least) in [
-        ("\"crash\"", 10_000),
-        ("\"power cut\"", 4000),
-        ("\"clock set\"", 10_000),
-        ("\"feed cut\"", 20_000),
-        ("\"day\"", 600),
+        ("\"crash\"", 500),
+        ("\"power cut\"", 200),
+        ("\"clock set\"", 600),
+        ("\"feed cut\"", 1200),
+        ("\"day\"", 40),
         ("absorbed", 1000),
         ("repeated", 10_000),
         ("changed", 20_000),

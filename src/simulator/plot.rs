@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::actuator::{Actuator, Heard, Moved};
 use super::books::Books;
-use super::call::{Ask, Call, Settled, UNAVAILABLE, WRONG};
+use super::call::{Call, Settled};
 use super::chance;
 use super::controller::{Controller, View};
 use super::day::DAY_MIN;
@@ -232,9 +232,9 @@ impl Plot {
             Settled::Refused { .. } => tally.refused += 1,
             Settled::NoAnswer => tally.unanswered += 1,
         }
-        tally.wrong_answers += u64::from(!is_sound(departure.call.ask, settled));
+        tally.wrong_answers += u64::from(!settled.is_sound(departure.call.ask));
         let by = self.controller_name(departure.controller);
-        self.note(at, || json!({"event": "settled", "by": by, "ask": asked(&departure.call), "answer": answered(settled)}));
+        self.note(at, || json!({"event": "settled", "by": by, "ask": departure.call.ask.told(), "answer": settled.told()}));
     }
 
     /// Writes down something that happened.
@@ -261,7 +261,7 @@ impl Plot {
         let by = self.controller_name(controller);
         self.note(
             at,
-            || json!({"event": "asks", "by": by, "ask": asked(call), "key": call.key}),
+            || json!({"event": "asks", "by": by, "ask": call.ask.told(), "key": call.key}),
         );
     }
 
@@ -392,37 +392,6 @@ impl Plot {
     }
 }
 
-/// Whether an answer is one that a sound gateway may give.
-fn is_sound(ask: Ask, settled: &Settled) -> bool {
-    match (ask, settled) {
-        (_, Settled::NoAnswer) => true,
-        (_, Settled::Refused { status, .. }) if *status == UNAVAILABLE => true,
-        (Ask::Wrong(number), Settled::Refused { status, code }) => {
-            let expected = &WRONG[number];
-            (expected.status, expected.code) == (*status, code.as_str())
-        }
-        (Ask::Wrong(_), _) | (_, Settled::Refused { .. }) => false,
-        (Ask::History, settled) => *settled == Settled::Read,
-        (_, settled) => *settled != Settled::Read,
-    }
-}
-
-fn asked(call: &Call) -> Value {
-    match call.ask {
-        Ask::Timer { seconds } => json!({"timer": seconds}),
-        Ask::Manual => json!("manual"),
-        Ask::Stop => json!("stop"),
-        Ask::History => json!("history"),
-        Ask::Wrong(number) => json!({"wrong": WRONG[number].path}),
-    }
-}
-
-fn answered(settled: &Settled) -> Value {
-    match settled {
-        Settled::Changed => json!("changed"),
-        Settled::Unchanged(reason) => json!(reason),
-        Settled::Read => json!("read"),
-        Settled::Refused { code, .. } => json!(code),
-        Settled::NoAnswer => json!(null),
-    }
-}
+#[cfg(test)]
+#[path = "plot_tests.rs"]
+mod tests;

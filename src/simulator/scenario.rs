@@ -265,9 +265,11 @@ pub(super) fn parse(
         place: place.to_owned(),
         problem,
     };
-    let table = text
-        .parse::<toml::Table>()
-        .map_err(|e| wrong(one_line(&e.to_string())))?;
+    let table = text.parse::<toml::Table>().map_err(|e| {
+        let start = e.span().map_or(0, |span| span.start);
+        let line = text[..start].matches('\n').count() + 1;
+        wrong(format!("line {line}: {}", one_line(e.message())))
+    })?;
     let mut file: File =
         serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|e| {
             wrong(format!(
@@ -286,8 +288,21 @@ pub(super) fn parse(
             "climate: there is no {unknown:?}; allowed are {known}, or the path of a card, which ends with .toml"
         ))
     })?;
-    check(&file, name, climate)
-        .map_err(|Refused { key, problem }| wrong(format!("{key}: {problem}")))
+    check(&file, name, climate).map_err(|Refused { key, problem }| {
+        let has_flag = match key.as_str() {
+            "days" => overrides.days.is_some(),
+            "speed" => overrides.speed.is_some(),
+            _ => false,
+        };
+        ScenarioError::Scenario {
+            place: if has_flag {
+                format!("flag --{key}")
+            } else {
+                place.to_owned()
+            },
+            problem: format!("{key}: {problem}"),
+        }
+    })
 }
 
 /// A card that comes with acequia, or a file beside the scenario. None: there is no such card.
@@ -305,3 +320,7 @@ fn climate(name: &str, folder: Option<&Path>) -> Result<Option<Climate>, Climate
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+#[path = "scenario_tests.rs"]
+mod tests;

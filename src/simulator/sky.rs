@@ -69,3 +69,46 @@ impl Sky {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::simulator::pace::HOUR;
+
+    fn sky() -> Sky {
+        let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/climates/toulon.toml");
+        Sky::new(Climate::read(&card).unwrap(), 1, 182)
+    }
+
+    #[test]
+    fn the_next_sunrise_is_today_s_until_it_has_come() {
+        let sky = sky();
+        let today = sky.next_sunrise(0);
+        assert!((4 * HOUR..5 * HOUR).contains(&today), "{today}");
+        assert_eq!(sky.next_sunrise(today - 1), today);
+        assert_eq!(sky.next_sunrise(today), today + DAY);
+        assert_eq!(sky.next_sunrise(3 * DAY + 23 * HOUR), today + 4 * DAY);
+    }
+
+    #[test]
+    fn the_minutes_of_a_day_make_its_sums() {
+        let mut sky = sky();
+        for _ in 0..30 {
+            sky.next_day();
+            let minutes = (0..1440).map(|minute| sky.minute(minute));
+            let (et0, rain) = minutes.fold((0.0, 0.0), |(et0, rain), minute| {
+                (et0 + minute.et0_mm, rain + minute.rain_mm)
+            });
+            assert!((et0 - sky.today.et0.mm()).abs() < 1e-9);
+            assert!((rain - sky.today.rain_mm).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_thermometer_is_enough_where_the_climate_knows_no_more() {
+        let sky = sky();
+        assert!((sky.hargreaves_mm() - sky.today.et0.mm()).abs() < 1e-9);
+    }
+}

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use super::season::{Season, SystemSeason};
 
+/// No more violations than these are said one by one.
+const MOST_SAID: usize = 20;
+
 /// Titles of the columns.
 const TITLES: [&str; 10] = [
     "system",
@@ -43,6 +46,19 @@ pub fn table(season: &Season) -> String {
         table.push('\n');
     }
     table
+}
+
+/// What must never happen and did, a line each; none if nothing did.
+pub fn violations(violations: &[String]) -> Option<String> {
+    let many = violations.len();
+    if many == 0 {
+        return None;
+    }
+    let mut text = format!("\nviolations: {many}\n");
+    for what in violations.iter().take(MOST_SAID) {
+        text = format!("{text}violation: {what}\n");
+    }
+    Some(text)
 }
 
 fn row(system: &SystemSeason) -> [String; 10] {
@@ -113,5 +129,13 @@ mod tests {
         assert!(lines[1].starts_with("north      1000 "), "{}", lines[1]);
         assert!(lines[3].starts_with("all        1020 "), "{}", lines[3]);
         assert!(lines[3].contains(" 31.0 ") && lines[3].contains(" 6 "));
+    }
+
+    #[test]
+    fn violations_are_counted_and_the_first_are_said() {
+        assert_eq!(violations(&[]), None);
+        let said = violations(&vec!["north: flooded".to_owned(); 30]).unwrap();
+        assert!(said.starts_with("\nviolations: 30\nviolation: north: flooded\n"));
+        assert_eq!(said.matches("violation: ").count(), MOST_SAID);
     }
 }

@@ -92,3 +92,51 @@ fn moments(scenario: &Scenario, per_day: f64, random: &mut ChaCha8Rng) -> Vec<Ms
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::scenario::{Overrides, parse};
+
+    const DAYS: usize = 200;
+
+    fn all(system: &str) -> Vec<(Ms, Trouble)> {
+        let text = format!(
+            "days = {DAYS}\nstart = \"2026-07-01\"\nclimate = \"toulon\"\n\
+             faults = {{ crashes_per_day = 2, power_cuts_per_day = 1, away_s = 60, clock_steps_per_day = 3, \
+             feed_cuts_per_day = 4, feed_cut_s = 100 }}\n\
+             [[systems]]\nid = \"north\"\nfield = \"tomato-loam\""
+        );
+        let scenario = parse(&text, "test", ("test", None), Overrides::default()).unwrap();
+        troubles(&scenario, system)
+    }
+
+    #[test]
+    fn each_comes_as_often_as_is_said_and_lasts_no_longer() {
+        let mut counts = [0; 4];
+        for (at, trouble) in all("north") {
+            assert!((0..DAYS as Ms * DAY).contains(&at));
+            let (kind, size, most) = match trouble {
+                Trouble::Crash { away_ms } => (0, away_ms, 60_000),
+                Trouble::PowerCut { away_ms } => (1, away_ms, 60_000),
+                Trouble::ClockStep { by_ms } => (2, by_ms.abs(), LARGEST_STEP_MS),
+                Trouble::FeedCut { for_ms } => (3, for_ms, 100_000),
+            };
+            counts[kind] += 1;
+            assert!((1..=most).contains(&size), "{trouble:?}");
+        }
+        for (count, per_day) in counts.into_iter().zip([2, 1, 3, 4]) {
+            let expected = per_day * DAYS;
+            assert!(count > expected * 4 / 5 && count < expected * 6 / 5);
+        }
+    }
+
+    #[test]
+    fn a_gateway_fails_for_all_of_its_systems_and_a_feed_for_its_own() {
+        let is_feed = |(_, trouble): &(Ms, Trouble)| matches!(trouble, Trouble::FeedCut { .. });
+        let parted = |system| -> (Vec<_>, Vec<_>) { all(system).into_iter().partition(is_feed) };
+        let ((feed, gateway), (other, same)) = (parted("north"), parted("south"));
+        assert_eq!(gateway, same);
+        assert_ne!(feed, other);
+    }
+}

@@ -32,6 +32,7 @@ mod program;
 mod retries;
 mod rooms;
 mod safety;
+mod season;
 mod simulation;
 mod steps;
 mod store;
