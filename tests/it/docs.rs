@@ -214,3 +214,56 @@ fn every_snippet_of_readme_runs_and_prints_what_it_says() {
     }
     assert!(run >= 5, "{run} snippets were run");
 }
+
+/// What the program says is allowed instead of `nonsense` in a scenario.
+fn allowed_instead_of(nonsense: &str, scenario: &str) -> BTreeSet<String> {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("x.toml");
+    std::fs::write(&file, scenario).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_acequia"))
+        .args(["simulate", "--offline", "--scenario"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    // After the list may stand where: " in `systems`".
+    let list = error.split(" in `").next().unwrap();
+    let mut allowed = in_backticks(list);
+    assert!(allowed.remove(nonsense), "{allowed:?}");
+    allowed
+}
+
+#[test]
+fn simulator_md_lists_every_key_controller_and_actuator_and_no_other() {
+    let text = read("docs/simulator.md");
+    let (of_file, of_system) = text.split_once("Of each system").unwrap();
+    let documented = |text: &str, heading: &str| -> BTreeSet<String> {
+        let rows = table(text, heading);
+        rows.iter().flat_map(|row| in_backticks(&row[0])).collect()
+    };
+    let system = "[[systems]]\nid = \"a\"\nfield = \"tomato-loam\"\n";
+    let head = "days = 1\nstart = \"2026-05-01\"\nclimate = \"lyon\"\n";
+
+    let keys = "| key | unit | default | meaning |";
+    let mut of_files = documented(of_file, keys);
+    of_files.extend(["link".to_owned(), "faults".to_owned()]);
+    assert_eq!(of_files, allowed_instead_of("x", "x = 1"));
+    let unknown = format!("{head}{system}x = 1");
+    assert_eq!(
+        documented(of_system, keys),
+        allowed_instead_of("x", &unknown)
+    );
+
+    let controllers = "| kind | keys, with unit and default | what it does |";
+    let unknown = format!("{head}{system}controllers = [{{ kind = \"x\" }}]");
+    assert_eq!(
+        documented(&text, controllers),
+        allowed_instead_of("x", &unknown)
+    );
+    let actuators = "| kind | keys, with unit | what is wrong with it |";
+    let unknown = format!("{head}{system}actuator = {{ kind = \"x\" }}");
+    assert_eq!(
+        documented(&text, actuators),
+        allowed_instead_of("x", &unknown)
+    );
+}
