@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acequia::config::{self, Overrides, Settings};
-use acequia::simulator;
+use acequia::simulator::api::Api;
+use acequia::simulator::live;
+use acequia::simulator::scenario::{self, Scenario};
 use acequia::store::Store;
 use acequia::time::SystemClock;
 use clap::{Parser, Subcommand};
@@ -39,7 +42,7 @@ enum Task {
         /// Configuration file; without it one system `default` is served from acequia.db in this folder
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Let simulated controllers ask for water at random
+        /// Let the demonstration of `acequia simulate` ask for water
         #[arg(long)]
         simulate: bool,
         /// Address and port, as in 127.0.0.1:8001
@@ -204,7 +207,7 @@ fn serve(mut settings: Settings, simulate: bool) -> Result<(), Failure> {
         let systems = settings.systems.iter().len();
         tracing::info!(systems, "acequia serves on http://{address}");
         if simulate {
-            tokio::spawn(simulate_here(address));
+            tokio::spawn(demonstrate(address));
         }
         acequia::run(settings, store, Arc::new(clock), listener, shutdown)
             .await
@@ -248,13 +251,30 @@ fn on_signal() -> io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-async fn simulate_here(mut address: SocketAddr) {
+/// The demonstration, for the systems that this gateway has, over its own listener, for ever.
+async fn demonstrate(mut address: SocketAddr) {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let url = format!("http://{address}");
-    while let Err(cause) = simulator::run(&url, simulator::PAUSE_S).await {
-        tracing::warn!(cause = with_causes(&cause), "nothing is simulated yet");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    for seed in 1.. {
+        let overrides = scenario::Overrides {
+            seed: Some(seed),
+            ..scenario::Overrides::default()
+        };
+        if let Err(cause) = demonstrated(&format!("http://{address}"), overrides).await {
+            tracing::warn!(%cause, "nothing is simulated yet");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
+}
+
+async fn demonstrated(url: &str, overrides: scenario::Overrides) -> Result<(), String> {
+    let text = |e: &dyn std::error::Error| with_causes(e);
+    let scenario = Scenario::read(None, overrides).map_err(|e| text(&e))?;
+    let api = Api::new(url).map_err(|e| text(&e))?;
+    let listed = api.systems().await.map_err(|e| text(&e))?;
+    let scenario = live::adapted(&scenario, &listed);
+    let (never, go_on) = (CancellationToken::new(), |_| ControlFlow::Continue(()));
+    let done = live::run(&api, &scenario, false, &never, go_on).await;
+    done.map(drop).map_err(|e| text(&e))
 }

@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use acequia::simulator::offline::{self, Outcome};
+use acequia::simulator::api::Api;
+use acequia::simulator::outcome::Outcome;
 use acequia::simulator::scenario::{Overrides, Scenario};
-use acequia::simulator::{self, report, summary};
+use acequia::simulator::{live, offline, report, summary};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Write down everything that happens, a line of JSON each
-    #[arg(long, value_name = "FILE", requires = "offline")]
+    #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Draw everything into one HTML file
-    #[arg(long, value_name = "FILE", requires = "offline")]
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Simulate the gateway, too, as fast as it goes
     #[arg(long, conflicts_with = "url")]
@@ -59,35 +60,27 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
             text: e.to_string(),
             code: BAD_SCENARIO,
         })?;
-    match &arguments.url {
-        Some(url) => live(url),
-        None if arguments.print_systems => {
-            let systems = scenario.gateway_systems().map_err(failure)?;
-            say(&systems)
-        }
-        None => season(&scenario, arguments),
+    if arguments.print_systems {
+        let systems = scenario.gateway_systems().map_err(failure)?;
+        return say(&systems);
     }
-}
-
-fn live(url: &str) -> Result<(), Failure> {
-    crate::log("info");
-    runtime()?.block_on(async {
-        let shutdown = on_signal().map_err(failure)?;
-        tokio::select! {
-            ended = simulator::run(url, simulator::PAUSE_S) => ended.map_err(|e| failure(with_causes(&e))),
-            () = shutdown.cancelled() => Ok(()),
-        }
-    })
-}
-
-/// A season without a network.
-fn season(scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
     // A file that cannot be written is said before the season, not after it.
     let trace = arguments.trace.as_deref().map(Sheet::create).transpose()?;
     let report = arguments.report.as_deref().map(Sheet::create).transpose()?;
     let runtime = runtime()?;
     let stop = runtime.block_on(async { on_signal() }).map_err(failure)?;
-    let outcome = watched(scenario, trace.is_some(), &stop);
+    let (scenario, outcome) = match &arguments.url {
+        Some(url) => {
+            let is_named = arguments.scenario.is_some();
+            runtime.block_on(against(url, scenario, is_named, trace.is_some(), &stop))?
+        }
+        None => {
+            let all = scenario.days * scenario.systems.len() as f64;
+            let mut bar = Bar::new(all, &stop);
+            let outcome = offline::run(&scenario, trace.is_some(), |days| bar.at(days));
+            (scenario, outcome)
+        }
+    };
     if let Some(trace) = trace {
         trace.write(&outcome.trace)?;
     }
@@ -105,34 +98,77 @@ fn season(scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
     verdict(&outcome)
 }
 
-/// Runs it with a bar at a terminal, or a line for each tenth elsewhere.
-fn watched(scenario: &Scenario, trace: bool, stop: &CancellationToken) -> Outcome {
-    let all = scenario.days * scenario.systems.len() as f64;
-    let is_terminal = io::stderr().is_terminal();
-    let bar = if is_terminal {
-        ProgressBar::new(all.ceil() as u64)
+/// Against a live gateway. The demonstration takes whatever systems it has.
+async fn against(
+    url: &str,
+    scenario: Scenario,
+    is_named: bool,
+    trace: bool,
+    stop: &CancellationToken,
+) -> Result<(Scenario, Outcome), Failure> {
+    let failed = |e: &dyn std::error::Error| failure(with_causes(e));
+    let api = Api::new(url).map_err(|e| failed(&e))?;
+    let scenario = if is_named {
+        scenario
     } else {
-        ProgressBar::hidden()
+        live::adapted(&scenario, &api.systems().await.map_err(|e| failed(&e))?)
     };
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} days  {eta} left") {
-        bar.set_style(style);
-    }
-    let mut tenths = 0;
-    let outcome = offline::run(scenario, trace, |days| {
-        bar.set_position(days as u64);
-        let reached = (10.0 * days / all) as u32;
-        if !is_terminal && reached > tenths {
-            tenths = reached;
-            // Who does not read it does not hold it up.
-            let _ = writeln!(io::stderr(), "{} % of {all:.0} days", 10 * tenths);
+    let mut bar = Bar::new(scenario.days, stop);
+    let running = live::run(&api, &scenario, trace, stop, |days| bar.at(days));
+    let outcome = running.await.map_err(|e| failed(&e))?;
+    Ok((scenario, outcome))
+}
+
+/// How far it is: a bar at a terminal, or a line for each tenth elsewhere.
+struct Bar<'a> {
+    bar: ProgressBar,
+    is_terminal: bool,
+    all: f64,
+    tenths: u32,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Bar<'a> {
+    fn new(all: f64, stop: &'a CancellationToken) -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let bar = if is_terminal {
+            ProgressBar::new(all.ceil() as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} days  {eta} left") {
+            bar.set_style(style);
         }
-        if stop.is_cancelled() {
+        Self {
+            bar,
+            is_terminal,
+            all,
+            tenths: 0,
+            stop,
+        }
+    }
+
+    /// Days that have passed. Ends the simulation when it is to stop.
+    fn at(&mut self, days: f64) -> ControlFlow<()> {
+        self.bar.set_position(days as u64);
+        let reached = (10.0 * days / self.all) as u32;
+        if !self.is_terminal && reached > self.tenths {
+            self.tenths = reached;
+            // Who does not read it does not hold it up.
+            let all = (10.0 * self.all).round() / 10.0;
+            let _ = writeln!(io::stderr(), "{} % of {all} days", 10 * reached);
+        }
+        if self.stop.is_cancelled() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
-    });
-    bar.finish_and_clear();
-    outcome
+    }
+}
+
+impl Drop for Bar<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 fn verdict(outcome: &Outcome) -> Result<(), Failure> {

@@ -5,26 +5,13 @@
 
 use std::ops::ControlFlow;
 
-use serde_json::Value;
-
-use super::pace::Ms;
+use super::outcome::Outcome;
 use super::scenario::Scenario;
-use super::season::Season;
 
 mod alone;
 mod event;
 
 use alone::Alone;
-
-/// What a season leaves behind.
-#[derive(Debug)]
-pub struct Outcome {
-    pub season: Season,
-    /// JSON lines, in order of time; empty when no trace was wanted.
-    pub trace: Vec<String>,
-    /// What must never happen, and did, in words.
-    pub violations: Vec<String>,
-}
 
 /// Runs a whole scenario, one system after the other. `progress` is told now and then how many days of systems are done,
 /// and can end it; what was done until then is what remains.
@@ -33,9 +20,7 @@ pub fn run(
     trace: bool,
     mut progress: impl FnMut(f64) -> ControlFlow<()>,
 ) -> Outcome {
-    let mut seasons = Vec::new();
-    let mut lines: Vec<(Ms, usize, Value)> = Vec::new();
-    let mut violations = Vec::new();
+    let mut harvests = Vec::new();
     for (number, system) in scenario.systems.iter().enumerate() {
         let before = number as f64 * scenario.days;
         let mut flow = ControlFlow::Continue(());
@@ -43,38 +28,12 @@ pub fn run(
             flow = progress(before + days);
             flow
         });
-        lines.extend(
-            harvest
-                .trace
-                .into_iter()
-                .map(|(at, event)| (at, number, event)),
-        );
-        let named = |what| format!("{}: {what}", system.id);
-        violations.extend(harvest.violations.into_iter().map(named));
-        seasons.push(harvest.season);
+        harvests.push(harvest);
         if flow.is_break() || progress(before + scenario.days).is_break() {
             break;
         }
     }
-    lines.sort_by_key(|(at, number, _)| (*at, *number));
-    let line = |(at, number, mut event): (Ms, usize, Value)| {
-        event["at_ms"] = at.into();
-        event["system"] = scenario.systems[number].id.as_str().into();
-        event.to_string()
-    };
-    Outcome {
-        season: Season {
-            scenario: scenario.name.clone(),
-            seed: scenario.seed,
-            climate: scenario.climate.name.clone(),
-            start: scenario.start.to_string(),
-            days: scenario.days,
-            speed: scenario.speed,
-            systems: seasons,
-        },
-        trace: lines.into_iter().map(line).collect(),
-        violations,
-    }
+    Outcome::of(scenario, harvests)
 }
 
 #[cfg(test)]

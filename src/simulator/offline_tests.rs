@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::simulator::pace::Ms;
 use crate::simulator::rules::Rules;
 use crate::simulator::scenario::{self, Overrides};
 

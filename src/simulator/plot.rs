@@ -249,6 +249,12 @@ impl Plot {
         self.flow_until(at);
         self.close_opening(at);
         self.run_ends(at);
+        let wrong = self.season.tally.wrong_answers;
+        if wrong > 0 {
+            self.violations.push(format!(
+                "{wrong} answers that a sound gateway does not give"
+            ));
+        }
         Harvest {
             season: self.season,
             trace: self.trace.unwrap_or_default(),
