@@ -55,4 +55,6 @@ pub mod trouble;
 pub mod weather;
 
 #[cfg(test)]
+mod hourly_tests;
+#[cfg(test)]
 mod season_tests;
