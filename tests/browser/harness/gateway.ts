@@ -25,6 +25,8 @@ export interface Setup {
   origins?: readonly string[];
   /** How far the wall clock of its machine is off, as in `-18h`. */
   clock?: string;
+  /** Simulated fields and controllers, as in the demonstration. */
+  simulated?: boolean;
 }
 
 export const NORTH: SystemSetup = { id: "north", name: "North field" };
@@ -42,11 +44,11 @@ export class Gateway {
     this.port = running.port;
   }
 
-  static async start({ systems = [NORTH, ORCHARD, GREENHOUSE], origins = [], clock }: Setup = {}): Promise<Gateway> {
+  static async start({ systems = [NORTH, ORCHARD, GREENHOUSE], origins = [], clock, simulated = false }: Setup = {}): Promise<Gateway> {
     const folder = await mkdtemp(join(tmpdir(), "acequia-browser-"));
     try {
       await writeFile(join(folder, "acequia.toml"), configuration(systems, origins));
-      return new Gateway(folder, await run(folder, 0, clock));
+      return new Gateway(folder, await run(folder, 0, { clock, simulated }));
     } catch (failure) {
       await rm(folder, { recursive: true });
       throw failure;
@@ -67,7 +69,7 @@ export class Gateway {
 
   /** Again, on the same port and the same store; at another time where the wall clock of its machine is off. */
   async restart(clock?: string): Promise<void> {
-    this.#process = (await run(this.#folder, this.port, clock)).process;
+    this.#process = (await run(this.#folder, this.port, { clock, simulated: false })).process;
   }
 
   /** It is there, keeps its connections, and does nothing. */
@@ -127,12 +129,18 @@ interface Running {
   port: number;
 }
 
+interface HowToRun {
+  clock: string | undefined;
+  simulated: boolean;
+}
+
 /** Returns when it listens; port 0 lets the machine choose. */
-async function run(folder: string, port: number, clock?: string): Promise<Running> {
+async function run(folder: string, port: number, { clock, simulated }: HowToRun): Promise<Running> {
   const config = join(folder, "acequia.toml");
   const store = `sqlite:${join(folder, "acequia.db")}`;
   const listen = `127.0.0.1:${port}`;
-  const child = spawn(BINARY, ["serve", "--config", config, "--store", store, "--listen", listen], {
+  const flags = simulated ? ["--simulate"] : [];
+  const child = spawn(BINARY, ["serve", "--config", config, "--store", store, "--listen", listen, ...flags], {
     cwd: folder,
     env: { ...environment(), ...(clock === undefined ? {} : wallClock(clock)) },
     stdio: ["ignore", "ignore", "pipe"],

@@ -165,3 +165,11 @@ test("stop all stops what is in sight and what is not", async ({ page, startGate
   await list.search.fill("");
   await expect(list.summary).toContainText("No water is running");
 });
+
+test("the demonstration is seen alive within ten seconds", async ({ page, startGateway }) => {
+  const gateway = await startGateway({ simulated: true });
+  const list = overview(page);
+  await page.goto(gateway.url);
+  await expect(list.running.first()).toBeVisible({ timeout: 10_000 });
+  await expect(list.running.first()).toContainText(/Timer|Manual/);
+});
