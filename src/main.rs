@@ -275,6 +275,6 @@ async fn demonstrated(url: &str, overrides: scenario::Overrides) -> Result<(), S
     let listed = api.systems().await.map_err(|e| text(&e))?;
     let scenario = live::adapted(&scenario, &listed);
     let (never, go_on) = (CancellationToken::new(), |_| ControlFlow::Continue(()));
-    let done = live::run(&api, &scenario, false, &never, go_on).await;
+    let done = live::run(&api, &scenario, &listed, false, &never, go_on).await;
     done.map(drop).map_err(|e| text(&e))
 }

@@ -69,7 +69,7 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
     let report = arguments.report.as_deref().map(Sheet::create).transpose()?;
     let runtime = runtime()?;
     let stop = runtime.block_on(async { on_signal() }).map_err(failure)?;
-    let (scenario, outcome) = match &arguments.url {
+    let outcome = match &arguments.url {
         Some(url) => {
             let is_named = arguments.scenario.is_some();
             runtime.block_on(against(url, scenario, is_named, trace.is_some(), &stop))?
@@ -77,10 +77,14 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
         None => {
             let all = scenario.days * scenario.systems.len() as f64;
             let mut bar = Bar::new(all, &stop);
-            let outcome = offline::run(&scenario, trace.is_some(), |days| bar.at(days));
-            (scenario, outcome)
+            offline::run(&scenario, trace.is_some(), |days| bar.at(days))
         }
     };
+    if stop.is_cancelled() {
+        say("Stopped early: this is what was done so far.\n\n")?;
+    }
+    say(&summary::table(&outcome.season))?;
+    say(&violations(&outcome))?;
     if let Some(trace) = trace {
         trace.write(&outcome.trace)?;
     }
@@ -88,14 +92,12 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
         let page = report::html(&outcome.season).map_err(|e| failure(with_causes(&e)))?;
         report.write(&[page])?;
     }
-    if stop.is_cancelled() {
-        let (done, all) = (outcome.season.systems.len(), scenario.systems.len());
-        say(&format!(
-            "Stopped early: {done} of {all} systems, the last of them in part.\n\n"
-        ))?;
+    match outcome.violations.len() {
+        0 => Ok(()),
+        many => Err(failure(format!(
+            "{many} violations of what must always hold"
+        ))),
     }
-    say(&summary::table(&outcome.season))?;
-    verdict(&outcome)
 }
 
 /// Against a live gateway. The demonstration takes whatever systems it has.
@@ -105,18 +107,21 @@ async fn against(
     is_named: bool,
     trace: bool,
     stop: &CancellationToken,
-) -> Result<(Scenario, Outcome), Failure> {
+) -> Result<Outcome, Failure> {
     let failed = |e: &dyn std::error::Error| failure(with_causes(e));
     let api = Api::new(url).map_err(|e| failed(&e))?;
+    let listed = tokio::select! {
+        listed = api.systems() => listed.map_err(|e| failed(&e))?,
+        () = stop.cancelled() => return Err(failure("stopped before the gateway answered")),
+    };
     let scenario = if is_named {
         scenario
     } else {
-        live::adapted(&scenario, &api.systems().await.map_err(|e| failed(&e))?)
+        live::adapted(&scenario, &listed)
     };
     let mut bar = Bar::new(scenario.days, stop);
-    let running = live::run(&api, &scenario, trace, stop, |days| bar.at(days));
-    let outcome = running.await.map_err(|e| failed(&e))?;
-    Ok((scenario, outcome))
+    let running = live::run(&api, &scenario, &listed, trace, stop, |days| bar.at(days));
+    running.await.map_err(|e| failed(&e))
 }
 
 /// How far it is: a bar at a terminal, or a line for each tenth elsewhere.
@@ -171,12 +176,12 @@ impl Drop for Bar<'_> {
     }
 }
 
-fn verdict(outcome: &Outcome) -> Result<(), Failure> {
-    let Some(text) = summary::violations(&outcome.violations) else {
-        return Ok(());
-    };
-    say(&text)?;
-    Err(failure("something happened that must never happen"))
+/// No more violations than these are said.
+const MOST_SAID: usize = 20;
+
+fn violations(outcome: &Outcome) -> String {
+    let lines = outcome.violations.iter().take(MOST_SAID);
+    lines.map(|what| format!("violation: {what}\n")).collect()
 }
 
 /// A file that is to be written.
@@ -187,13 +192,21 @@ struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     fn create(path: &'a Path) -> Result<Self, Failure> {
-        match File::create(path) {
+        // What stands there is kept until there is something to take its place.
+        let open = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        match open {
             Ok(file) => Ok(Self { path, file }),
             Err(e) => Err(failure(format!("{}: {e}", path.display()))),
         }
     }
 
     fn write(self, lines: &[String]) -> Result<(), Failure> {
+        // What has no length, such as a pipe, cannot be cut and need not be.
+        let _ = self.file.set_len(0);
         let mut file = BufWriter::new(self.file);
         let mut written = lines.iter().try_for_each(|line| writeln!(file, "{line}"));
         written = written.and_then(|()| file.flush());

@@ -197,10 +197,10 @@ impl Actuator {
         self.turn(at)
     }
 
-    /// From `at` on the feed is silent.
-    pub fn silence(&mut self, at: Ms) -> Option<Moved> {
+    /// The feed has been silent since `since`, which is noticed at `at`.
+    pub fn silence(&mut self, since: Ms, at: Ms) -> Option<Moved> {
         if self.silent_since.is_none() {
-            self.silent_since = Some(at);
+            self.silent_since = Some(since);
         }
         self.turn(at)
     }

@@ -56,8 +56,8 @@ fn perfect_closes_when_it_hears_of_a_stop() {
 fn perfect_closes_when_the_lease_ends_and_opens_again_when_it_hears() {
     let mut perfect = actuator(Kind::Perfect);
     perfect.hear(0, MANUAL);
-    perfect.silence(10_000);
-    perfect.silence(20_000);
+    perfect.silence(10_000, 10_000);
+    perfect.silence(20_000, 20_000);
     assert_eq!(until(&mut perfect, 100_000), [(40_000, false)]);
     assert!(perfect.hear(100_000, MANUAL).unwrap().is_open);
 }
@@ -104,7 +104,7 @@ fn to_become_deaf_in_silence_does_not_lengthen_the_lease() {
     let mut deaf = actuator(kind);
     deaf.hear(0, MANUAL);
     let falls = deaf.next().unwrap();
-    deaf.silence(falls - 5000);
+    deaf.silence(falls - 5000, falls - 5000);
     assert_eq!(
         until(&mut deaf, falls + LEASE),
         [(falls - 5000 + LEASE, false)]
@@ -162,7 +162,7 @@ fn wrong_clock_ends_a_timer_late_or_early_when_nobody_tells_it() {
     for (off_s, closes) in [(-2.0, 3000), (7200.0, LEASE)] {
         let mut wrong = actuator(Kind::WrongClock { off_s });
         wrong.hear(0, timer(5000));
-        wrong.silence(0);
+        wrong.silence(0, 0);
         assert_eq!(until(&mut wrong, 10_000_000), [(closes, false)]);
     }
 }
@@ -171,7 +171,22 @@ fn wrong_clock_ends_a_timer_late_or_early_when_nobody_tells_it() {
 fn ignores_lease_goes_on_in_silence() {
     let mut ignores = actuator(Kind::IgnoresLease);
     ignores.hear(0, MANUAL);
-    ignores.silence(1000);
+    ignores.silence(1000, 1000);
     assert_eq!(until(&mut ignores, 100_000_000), []);
     assert!(ignores.is_open());
+}
+
+#[test]
+fn silence_that_is_noticed_late_opens_nothing_that_its_deadline_has_closed() {
+    let mut perfect = actuator(Kind::Perfect);
+    perfect.hear(1000, timer(40));
+    assert_eq!(
+        perfect.advance(1040),
+        Some(Moved {
+            at: 1040,
+            is_open: false
+        })
+    );
+    assert_eq!(perfect.silence(1000, 4000), None);
+    assert!(!perfect.is_open());
 }

@@ -55,6 +55,7 @@ const THRESHOLD: Kind = Kind::Threshold {
     hysteresis: 0.02,
     pulse_s: 600.0,
     soak_s: 1800.0,
+    max_s_per_day: 7200.0,
 };
 
 #[test]
@@ -110,18 +111,42 @@ fn et_bucket_gives_back_what_evaporated_and_is_done_at_sunrise() {
 }
 
 #[test]
-fn et_bucket_waits_until_it_is_worthwhile_and_keeps_rain() {
+fn et_bucket_waits_until_it_is_worthwhile_and_owes_nothing_after_rain() {
     let cool = |now| View {
         et0_mm: 0.8,
         ..view(now, 0.2)
     };
     assert_eq!(until(&mut controller(ET_BUCKET), 4 * DAY, cool).len(), 1);
     let wet = |now: FieldMs| View {
-        rain_today_mm: if now < DAY { 100.0 } else { 0.0 },
+        rain_24h_mm: if now < DAY { 100.0 } else { 0.0 },
         ..view(now, 0.2)
     };
-    // 24 mm are kept of it: they last for nearly five days.
-    assert!(until(&mut controller(ET_BUCKET), 5 * DAY, wet).is_empty());
+    // What the field does not keep is no credit: the next day has to be given back.
+    let sent = until(&mut controller(ET_BUCKET), 5 * DAY, wet);
+    let days: Vec<i64> = sent.iter().map(|(at, _)| at / DAY).collect();
+    assert_eq!(days, [2, 3, 4]);
+}
+
+#[test]
+fn et_bucket_still_owes_what_its_longest_run_did_not_give() {
+    let short = Kind::EtBucket {
+        max_s: 1800.0,
+        forgets: 0.0,
+    };
+    let once = |now: FieldMs| View {
+        et0_mm: if now < DAY { 10.0 } else { 0.0 },
+        ..view(now, 0.2)
+    };
+    let sent = until(&mut controller(short), 10 * DAY, once);
+    // 10 mm take 6667 s; the last 1.9 mm are not worth opening a valve for.
+    assert_eq!(sent.len(), 3, "{sent:?}");
+}
+
+#[test]
+fn threshold_gives_up_for_a_day_where_water_does_not_raise_what_its_sensor_says() {
+    let sent = until(&mut controller(THRESHOLD), 2 * DAY, |now| view(now, 0.10));
+    let pulses = |day: i64| sent.iter().filter(|(at, _)| at / DAY == day).count();
+    assert_eq!((pulses(0), pulses(1)), (12, 12));
 }
 
 #[test]

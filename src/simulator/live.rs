@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actuator::Heard;
-use super::api::{Api, ApiError, Listed, Reply, Row};
-use super::call::{Settled, Tries};
+use super::api::{Api, Listed, Reply, Row};
+use super::call::{Ask, Call, Policy, Settled, Tries};
 use super::chance;
 use super::feed;
 use super::outcome::Outcome;
@@ -42,8 +42,6 @@ const FRAMES: usize = 16;
 /// Why nothing can be simulated.
 #[derive(Debug, Error)]
 pub enum LiveError {
-    #[error(transparent)]
-    Api(#[from] ApiError),
     #[error(
         "the gateway has no system {0}; `acequia simulate --print-systems` prints what its configuration needs"
     )]
@@ -68,18 +66,18 @@ pub fn adapted(scenario: &Scenario, listed: &[Listed]) -> Scenario {
     }
 }
 
-/// Runs a scenario against the gateway at `api` until it is over or `stop`. `progress` is told the days that have passed.
+/// Runs a scenario against the gateway at `api`, which has the systems `listed`, until it is over or `stop`. `progress` is told the days that have passed.
 ///
 /// # Errors
-/// [`LiveError`] when the gateway does not answer at the beginning, or lacks a system. Later it may come and go.
+/// [`LiveError`] when the gateway lacks a system. It may come and go.
 pub async fn run(
     api: &Api,
     scenario: &Scenario,
+    listed: &[Listed],
     trace: bool,
     stop: &CancellationToken,
     mut progress: impl FnMut(f64) -> ControlFlow<()>,
 ) -> Result<Outcome, LiveError> {
-    let listed = api.systems().await?;
     let mut tasks = JoinSet::new();
     let over = stop.child_token();
     let clock = Clock::begin();
@@ -157,6 +155,7 @@ struct Alone {
     heard_at: Ms,
     is_silent: bool,
     repeated: Arc<AtomicU64>,
+    is_open_by_hand: bool,
     violations: Vec<String>,
 }
 
@@ -182,6 +181,7 @@ impl Alone {
             heard_at: 0,
             is_silent: true,
             repeated: Arc::default(),
+            is_open_by_hand: false,
             violations: Vec::new(),
         }
     }
@@ -207,7 +207,7 @@ impl Alone {
             let silent_at = self.heard_at + LATE.as_millis() as Ms;
             if !self.is_silent && now >= silent_at {
                 self.is_silent = true;
-                self.plot.silence(self.heard_at);
+                self.plot.silence(self.heard_at, now);
                 if let Some(rules) = &mut self.rules {
                     rules.silence(self.heard_at);
                 }
@@ -234,17 +234,39 @@ impl Alone {
         for _ in 0..self.repeated.load(Ordering::Relaxed) {
             self.plot.repeated();
         }
-        let rows = self.api.history(&self.id).await.unwrap_or_default();
+        self.close().await;
+        let rows = self.api.history(&self.id).await;
+        let judged = match (newest, rows) {
+            (Some(newest), Ok(rows)) => faults(&rows, newest),
+            _ => vec!["the history cannot be read, and is not judged".to_owned()],
+        };
         let mut harvest = self.plot.finish(end);
         harvest.violations.extend(self.violations);
-        harvest.violations.extend(faults(&rows, newest));
+        harvest.violations.extend(judged);
         harvest
     }
 
     /// The newest row of the history before anything was asked.
-    async fn newest(&self) -> u64 {
-        let rows = self.api.history(&self.id).await.unwrap_or_default();
-        rows.first().map_or(0, |row| row.id)
+    async fn newest(&self) -> Option<u64> {
+        let rows = self.api.history(&self.id).await.ok()?;
+        Some(rows.first().map_or(0, |row| row.id))
+    }
+
+    /// Nobody is left who would stop what was opened by hand.
+    async fn close(&self) {
+        if !self.is_open_by_hand {
+            return;
+        }
+        let stop = Call {
+            ask: Ask::Stop,
+            key: None,
+            policy: Policy::PATIENT,
+            after_ms: 0,
+        };
+        let reply = self.api.send(&self.id, "simulator", &stop).await;
+        if !matches!(reply.settled, Settled::Changed | Settled::Unchanged(_)) {
+            tracing::warn!(id = %self.id, "a manual run that the simulator began could not be stopped");
+        }
     }
 
     /// Tries as often as its policy wants.
@@ -274,6 +296,7 @@ impl Alone {
         self.plot.settled(now, departure, &reply.settled);
         if let Some(state) = reply.state {
             self.knows(now, state);
+            self.is_open_by_hand |= departure.call.ask == Ask::Manual;
         }
         if let Settled::Refused {
             status: 500..,
@@ -322,6 +345,7 @@ impl Alone {
         };
         if is_news {
             self.known = Some(known);
+            self.is_open_by_hand &= state.is_running;
             self.plot.run_is(now, state);
             if let Some(rules) = &mut self.rules {
                 rules.run_is(now, state.is_running);

@@ -195,11 +195,10 @@ fn what_is_delivered_is_what_is_asked_where_nothing_goes_wrong() {
     (quiet.link, quiet.faults) = Default::default();
     let tally = season(&quiet).season.systems[0].tally;
     assert!(tally.asked_l > 100.0);
-    assert!(
-        (tally.asked_l - tally.delivered_l).abs() < 1e-6,
-        "{tally:?}"
-    );
-    assert!(tally.worst_over_run_s.abs() < 1e-9);
+    // An actuator hears of a run, and of its end by hand, at the next turn of a second.
+    let lost = (tally.asked_l - tally.delivered_l).abs() / tally.asked_l;
+    assert!(lost < 0.01, "{tally:?}");
+    assert!(tally.worst_over_run_s <= 1.0, "{tally:?}");
 }
 
 #[test]

@@ -181,6 +181,14 @@ impl Plot {
     /// The gateway has a run, or none. Whoever watches the gateway knows it, even while the actuator hears nothing.
     pub fn run_is(&mut self, at: Ms, heard: Heard) {
         let until = heard.remaining_ms.map(|left| at + left);
+        // Its end was not heard, and this is another.
+        if self
+            .run
+            .and_then(|run| run.until)
+            .is_some_and(|until| until <= at)
+        {
+            self.run_ends(at);
+        }
         if heard.is_running {
             let from = self.run.map_or(at, |run| run.from);
             self.run = Some(Run { from, until });
@@ -205,10 +213,10 @@ impl Plot {
         self.moved(moved);
     }
 
-    /// From `at` on the actuator hears nothing.
-    pub fn silence(&mut self, at: Ms) {
+    /// The actuator has heard nothing since `since`, which is noticed at `at`.
+    pub fn silence(&mut self, since: Ms, at: Ms) {
         self.flow_until(at);
-        let moved = self.actuator.silence(at);
+        let moved = self.actuator.silence(since, at);
         self.moved(moved);
     }
 

@@ -89,7 +89,7 @@ fn an_over_run_is_how_long_the_valve_was_open_after_the_run() {
     };
     plot.run_is(0, manual);
     plot.hear(0, manual);
-    plot.silence(5 * SECOND);
+    plot.silence(5 * SECOND, 5 * SECOND);
     plot.run_is(10 * SECOND, IDLE);
     plot.advance(600_000, &mut Vec::new());
     let season = plot.finish(600_000).season;

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use crate::fixture::{Http, Process, instant};
 use crate::program::{self, PROGRAM};
 
-/// Six seconds at this speed.
-const SHORT: [&str; 4] = ["--speed", "1440", "--days", "0.1"];
+/// A day and some more, so that whatever is done once a day is done, in seconds.
+const SHORT: [&str; 4] = ["--speed", "14400", "--days", "1.1"];
 
 fn scenario(name: &str) -> String {
     format!(
@@ -56,7 +56,9 @@ async fn keeps_what_must_always_hold(name: &str) {
     let gateway = gateway_for(folder.path(), &scenario);
     let arguments = [&["--scenario", &scenario][..], &SHORT].concat();
     let said = ended(simulate(&gateway, &arguments));
-    assert!(said.lines().last().unwrap().starts_with("all "), "{said}");
+    let all: Vec<&str> = said.lines().last().unwrap().split_whitespace().collect();
+    let commands: u64 = all[6].parse().unwrap();
+    assert!(all[0] == "all" && commands > 0, "{said}");
     let ready = gateway.http.get("/readyz").await;
     assert_eq!(ready.status, 200);
     assert_eq!(gateway.terminate().await, Some(0));
@@ -133,6 +135,22 @@ async fn a_gateway_that_is_killed_and_comes_back_is_found_again() {
     while gateway.http.state(system).await["seq"].as_u64() <= before["seq"].as_u64() {}
     ended(simulation);
     assert_eq!(gateway.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_gateway_that_dies_for_good_leaves_no_valve_open() {
+    let folder = TempDir::new().unwrap();
+    let scenario = scenario("demo");
+    let gateway = gateway_for(folder.path(), &scenario);
+    let arguments = ["--scenario", &scenario, "--speed", "1440", "--days", "0.15"];
+    let simulation = simulate(&gateway, &arguments);
+    first_running(&gateway.http).await;
+    gateway.kill();
+    let output = simulation.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the history cannot be read"), "{said}");
+    assert!(!said.contains("the valve is open"), "{said}");
 }
 
 #[tokio::test]

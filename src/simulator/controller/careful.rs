@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::{Hand, Kind, View, next_time_of_day};
 use crate::simulator::call::{Call, Policy};
-use crate::simulator::pace::{FieldMs, HOUR, MINUTE, whole};
+use crate::simulator::pace::{DAY, FieldMs, HOUR, MINUTE, whole};
 
 /// How often a controller with a sensor looks at it.
 pub(super) const LOOK: FieldMs = 15 * MINUTE;
@@ -15,15 +15,14 @@ pub(super) const EVENING: FieldMs = 23 * HOUR;
 /// Less than this is not worth opening a valve for, mm.
 const WORTHWHILE_MM: f64 = 2.0;
 
-/// More water than this is not kept in a bucket, mm (HAsmartirrigation's default).
-const BUCKET_MM: f64 = 24.0;
-
 /// Of a controller that waters in pulses while the soil is dry.
 #[derive(Debug, Default)]
 pub(super) struct Threshold {
     is_watering: bool,
     /// The last pulse has not sunk in before.
     not_before: FieldMs,
+    /// The day of the last pulse, and for how many seconds it was watered on it.
+    today: (i64, f64),
 }
 
 impl Threshold {
@@ -40,10 +39,15 @@ impl Threshold {
             hysteresis,
             pulse_s,
             soak_s,
+            max_s_per_day,
         } = kind
         else {
             return next;
         };
+        let day = view.now.div_euclid(DAY);
+        if self.today.0 != day {
+            self.today = (day, 0.0);
+        }
         let on = hand.moisture_at(mad);
         self.is_watering = match view.fresh_moisture() {
             // Without a sensor that can be believed, no water: plants wait longer than a flooded cellar.
@@ -52,7 +56,10 @@ impl Threshold {
             Some(moisture) if moisture > on + hysteresis => false,
             Some(_) => self.is_watering,
         };
-        if self.is_watering && view.now >= self.not_before {
+        // A sensor that reads too low would water for ever.
+        let is_enough = self.today.1 + pulse_s > max_s_per_day;
+        if self.is_watering && !is_enough && view.now >= self.not_before {
+            self.today.1 += pulse_s;
             self.not_before = view.now + whole((pulse_s + soak_s) * 1000.0);
             calls.push(hand.timer(pulse_s, Policy::PATIENT, true));
         }
@@ -84,12 +91,14 @@ impl Bucket {
                 _ => 0.0,
             };
             if !hand.random.random_bool(forgets) {
-                self.mm = 0.0;
+                let needed_s = f64::from(hand.site.irrigation.seconds_for(-self.mm, 1.0));
+                self.mm *= 1.0 - (seconds / needed_s.max(1.0)).min(1.0);
             }
             calls.push(hand.timer(seconds, Policy::PATIENT, true));
             return evening;
         }
-        self.mm = (self.mm + view.rain_today_mm - view.kc * view.et0_mm).min(BUCKET_MM);
+        // What a field that is full does not keep runs off below: no rain is credit.
+        self.mm = (self.mm + view.rain_24h_mm - view.kc * view.et0_mm).min(0.0);
         let owed_mm = -self.mm;
         let (max_s, is_vetoed) = match *kind {
             Kind::Hybrid {

@@ -29,6 +29,9 @@ pub enum Kind {
         pulse_s: f64,
         #[serde(default = "soak")]
         soak_s: f64,
+        /// No more pulses that day.
+        #[serde(default = "a_day")]
+        max_s_per_day: f64,
     },
     /// Gives back before sunrise what evaporated (Hargreaves-Samani).
     EtBucket {
@@ -97,6 +100,9 @@ const fn pulse() -> f64 {
 const fn soak() -> f64 {
     1800.0
 }
+const fn a_day() -> f64 {
+    5400.0
+}
 const fn longest() -> f64 {
     14_400.0
 }
@@ -132,11 +138,13 @@ impl Kind {
                 hysteresis,
                 pulse_s,
                 soak_s,
+                max_s_per_day,
             } => vec![
                 number("mad", mad, SHARE),
                 number("hysteresis", hysteresis, SHARE),
                 number("pulse_s", pulse_s, RUN_S),
                 number("soak_s", soak_s, 0.0..=86_400.0),
+                number("max_s_per_day", max_s_per_day, RUN_S),
             ],
             Self::EtBucket { max_s, forgets } => vec![
                 number("max_s", max_s, RUN_S),

@@ -201,7 +201,7 @@ impl Alone {
     }
 
     fn silence(&mut self, at: Ms) {
-        self.plot.silence(at);
+        self.plot.silence(at, at);
         if let Some(rules) = &mut self.rules {
             rules.silence(at);
         }
@@ -219,15 +219,15 @@ impl Alone {
         }
     }
 
-    /// The state is another, and that is told at once.
+    /// The state is another, and the feed tells it when the gateway's clock turns next.
     fn changed(&mut self, at: Ms) {
         let shown = self.shown(at);
         self.plot.run_is(at, shown);
         if let Some(rules) = &mut self.rules {
             rules.run_is(at, shown.is_running);
         }
-        let arrives = at + self.delay();
-        self.queue.push(arrives, Event::Frame);
+        let delay = self.delay();
+        self.frame_due(at + delay);
     }
 
     /// An actuator that listens again hears the next turn of the gateway's clock.

@@ -45,6 +45,9 @@ fn within(key: &str, value: f64, allowed: RangeInclusive<f64>) -> Result<(), Ref
     Err(refused(key, problem))
 }
 
+/// Days of all systems together: every hour of each is kept, 100 bytes or so.
+const MOST_SYSTEM_DAYS: f64 = 200_000.0;
+
 pub(super) fn check(file: &File, name: &str, climate: Climate) -> Result<Scenario, Refused> {
     within("days", file.days, 0.001..=3660.0)?;
     within("speed", file.speed, 0.01..=86_400.0)?;
@@ -58,6 +61,12 @@ pub(super) fn check(file: &File, name: &str, climate: Climate) -> Result<Scenari
         );
         refused("start", problem)
     })?;
+    let systems = systems(&file.systems)?;
+    within(
+        "days",
+        file.days,
+        0.001..=MOST_SYSTEM_DAYS / systems.len() as f64,
+    )?;
     Ok(Scenario {
         name: name.to_owned(),
         seed: file.seed,
@@ -68,7 +77,7 @@ pub(super) fn check(file: &File, name: &str, climate: Climate) -> Result<Scenari
         lease_ms: i64::from(file.lease_seconds) * 1000,
         link: file.link,
         faults: file.faults,
-        systems: systems(&file.systems)?,
+        systems,
     })
 }
 
