@@ -28,9 +28,10 @@ pub struct View {
     pub now: FieldMs,
     /// The last reading of the soil moisture that could be believed, m3/m3, and when it was taken.
     pub moisture: Option<(FieldMs, f64)>,
-    /// By the rain gauge, since midnight and in the last 24 hours, mm.
-    pub rain_today_mm: f64,
+    /// By the rain gauge in the last 24 hours, mm.
     pub rain_24h_mm: f64,
+    /// The rain of tomorrow, mm: what a forecast would say if it were never wrong.
+    pub rain_tomorrow_mm: f64,
     /// ET0 of the day, by Hargreaves-Samani, mm.
     pub et0_mm: f64,
     /// Crop coefficient of the day.

@@ -15,8 +15,8 @@ fn view(now: FieldMs, moisture: f64) -> View {
     View {
         now,
         moisture: Some((now, moisture)),
-        rain_today_mm: 0.0,
         rain_24h_mm: 0.0,
+        rain_tomorrow_mm: 0.0,
         et0_mm: 5.0,
         kc: 1.0,
         sunrise: next_time_of_day(now, 5 * HOUR),
@@ -179,6 +179,27 @@ fn hybrid_is_vetoed_by_wet_soil_and_by_rain() {
         ..view(now, 0.20)
     };
     assert!(until(&mut hybrid(), 3 * DAY, rain).is_empty());
+}
+
+#[test]
+fn hybrid_leaves_room_for_rain_that_is_foretold_and_trusts_no_forecast_wholly() {
+    let hybrid = |rain_tomorrow_mm| {
+        let kind = Kind::Hybrid {
+            max_s: 14_400.0,
+            mad: 0.1,
+            rain_veto_mm: 5.0,
+        };
+        let foretold = |now| View {
+            rain_tomorrow_mm,
+            ..view(now, 0.20)
+        };
+        until(&mut controller(kind), 2 * DAY, foretold)
+    };
+    assert_eq!(seconds(&hybrid(0.0)[0].1), 3333);
+    // 2 mm that may be 1 or 3.
+    let less = seconds(&hybrid(2.0)[0].1);
+    assert!((1333..=2667).contains(&less), "{less}");
+    assert!(hybrid(10.0).is_empty());
 }
 
 #[test]

@@ -397,8 +397,8 @@ impl Plot {
         View {
             now: self.flowed,
             moisture: self.senses.moisture(),
-            rain_today_mm: self.senses.rain_today_mm(),
             rain_24h_mm: self.senses.rain_24h_mm(),
+            rain_tomorrow_mm: self.sky.rain_tomorrow_mm(),
             et0_mm: self.sky.hargreaves_mm(),
             kc: self.field.kc(),
             sunrise: self.sky.next_sunrise(self.flowed),

@@ -32,7 +32,6 @@ pub struct Senses {
     moisture: Option<(FieldMs, f64)>,
     /// A reading that was not believed: the next like it is.
     doubted: Option<f64>,
-    rain_today_mm: f64,
     rain_by_hour_mm: [f64; 24],
     pulses_today: u64,
 }
@@ -58,7 +57,6 @@ impl Senses {
             meter: FlowMeter::new(PULSES_PER_LITRE, seed, name),
             moisture: None,
             doubted: None,
-            rain_today_mm: 0.0,
             rain_by_hour_mm: [0.0; 24],
             pulses_today: 0,
         }
@@ -66,10 +64,6 @@ impl Senses {
 
     pub const fn moisture(&self) -> Option<(FieldMs, f64)> {
         self.moisture
-    }
-
-    pub const fn rain_today_mm(&self) -> f64 {
-        self.rain_today_mm
     }
 
     /// In the hour that is not over and the 23 before.
@@ -85,7 +79,6 @@ impl Senses {
         }
         let tips_mm = f64::from(self.gauge.step(measured.rain_mm)) * TIP_MM;
         self.rain_by_hour_mm[hour] += tips_mm;
-        self.rain_today_mm += tips_mm;
         self.pulses_today += u64::from(self.meter.step(measured.litres));
         if let Some(reading) = self.sensor.step(minute, measured.theta, air)
             && reading.delivered
@@ -96,7 +89,6 @@ impl Senses {
 
     /// A day ends: returns the pulses of the flow meter.
     pub const fn day_ends(&mut self) -> u64 {
-        self.rain_today_mm = 0.0;
         std::mem::replace(&mut self.pulses_today, 0)
     }
 
@@ -163,11 +155,10 @@ mod tests {
             senses.minute_passes(minute, measured, &air);
             if minute == 1439 {
                 assert!((senses.rain_24h_mm() - 6.0).abs() < 0.21);
-                assert!((senses.rain_today_mm() - 6.0).abs() < 0.21);
                 let pulses = senses.day_ends();
                 assert!((14_000..15_000).contains(&pulses), "{pulses}");
             }
         }
-        assert!(senses.rain_24h_mm() < 0.01 && senses.rain_today_mm() < 0.01);
+        assert!(senses.rain_24h_mm() < 0.01);
     }
 }

@@ -13,6 +13,7 @@ pub struct Sky {
     latitude_rad: f64,
     weather: Weather,
     pub today: Day,
+    tomorrow: Day,
 }
 
 impl Sky {
@@ -22,12 +23,18 @@ impl Sky {
         Self {
             latitude_rad,
             today: weather.next_day(),
+            tomorrow: weather.next_day(),
             weather,
         }
     }
 
     pub fn next_day(&mut self) {
-        self.today = self.weather.next_day();
+        self.today = std::mem::replace(&mut self.tomorrow, self.weather.next_day());
+    }
+
+    /// The rain of tomorrow, as a perfect forecast has it, mm.
+    pub const fn rain_tomorrow_mm(&self) -> f64 {
+        self.tomorrow.rain_mm
     }
 
     /// What falls and evaporates in a minute of today.
@@ -90,6 +97,16 @@ mod tests {
         assert_eq!(sky.next_sunrise(today - 1), today);
         assert_eq!(sky.next_sunrise(today), today + DAY);
         assert_eq!(sky.next_sunrise(3 * DAY + 23 * HOUR), today + 4 * DAY);
+    }
+
+    #[test]
+    fn the_rain_of_tomorrow_is_what_falls_then() {
+        let mut sky = sky();
+        for _ in 0..100 {
+            let foretold = sky.rain_tomorrow_mm();
+            sky.next_day();
+            assert!((foretold - sky.today.rain_mm).abs() < 1e-12);
+        }
     }
 
     #[test]

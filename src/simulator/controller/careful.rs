@@ -1,5 +1,7 @@
 //! Controllers that look before they water: at the soil, at the sky, or at both.
 
+use std::ops::RangeInclusive;
+
 use rand::RngExt;
 
 use super::{Hand, Kind, View, next_time_of_day};
@@ -14,6 +16,9 @@ pub(super) const EVENING: FieldMs = 23 * HOUR;
 
 /// Less than this is not worth opening a valve for, mm.
 const WORTHWHILE_MM: f64 = 2.0;
+
+/// A forecast says half to one and a half times what comes.
+const FORECAST: RangeInclusive<f64> = 0.5..=1.5;
 
 /// Of a controller that waters in pulses while the soil is dry.
 #[derive(Debug, Default)]
@@ -99,8 +104,7 @@ impl Bucket {
         }
         // What a field that is full does not keep runs off below: no rain is credit.
         self.mm = (self.mm + view.rain_24h_mm - view.kc * view.et0_mm).min(0.0);
-        let owed_mm = -self.mm;
-        let (max_s, is_vetoed) = match *kind {
+        let (max_s, is_vetoed, foretold_mm) = match *kind {
             Kind::Hybrid {
                 max_s,
                 mad,
@@ -108,11 +112,14 @@ impl Bucket {
             } => {
                 let wet = hand.moisture_at(mad);
                 let is_wet = view.fresh_moisture().is_some_and(|moisture| moisture > wet);
-                (max_s, is_wet || view.rain_24h_mm >= rain_veto_mm)
+                let off = hand.random.random_range(FORECAST);
+                let is_vetoed = is_wet || view.rain_24h_mm >= rain_veto_mm;
+                (max_s, is_vetoed, off * view.rain_tomorrow_mm)
             }
-            Kind::EtBucket { max_s, .. } => (max_s, false),
+            Kind::EtBucket { max_s, .. } => (max_s, false, 0.0),
             _ => return evening,
         };
+        let owed_mm = -self.mm - foretold_mm;
         if owed_mm < WORTHWHILE_MM || is_vetoed {
             return evening;
         }
