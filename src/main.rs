@@ -269,12 +269,11 @@ async fn demonstrate(mut address: SocketAddr) {
 }
 
 async fn demonstrated(url: &str, overrides: scenario::Overrides) -> Result<(), String> {
-    let text = |e: &dyn std::error::Error| with_causes(e);
-    let scenario = Scenario::read(None, overrides).map_err(|e| text(&e))?;
-    let api = Api::new(url).map_err(|e| text(&e))?;
-    let listed = api.systems().await.map_err(|e| text(&e))?;
+    let scenario = Scenario::read(None, overrides).map_err(|e| with_causes(&e))?;
+    let api = Api::new(url).map_err(|e| with_causes(&e))?;
+    let listed = api.systems().await.map_err(|e| with_causes(&e))?;
     let scenario = live::adapted(&scenario, &listed);
     let (never, go_on) = (CancellationToken::new(), |_| ControlFlow::Continue(()));
     let done = live::run(&api, &scenario, &listed, false, &never, go_on).await;
-    done.map(drop).map_err(|e| text(&e))
+    done.map(drop).map_err(|e| with_causes(&e))
 }

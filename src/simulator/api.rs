@@ -17,7 +17,6 @@ use thiserror::Error;
 
 use super::actuator::Heard;
 use super::call::{Ask, Call, Settled, WRONG};
-use super::pace::Ms;
 
 /// How long a question that is no command may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -203,7 +202,7 @@ fn outcome(body: &[u8]) -> Reply {
         (Some(true), _) => Reply {
             state: Some(Heard {
                 is_running: state["mode"] != "wait",
-                remaining_ms: state["remaining_ms"].as_i64() as Option<Ms>,
+                remaining_ms: state["remaining_ms"].as_i64(),
             }),
             ..Reply::of(Settled::Changed)
         },

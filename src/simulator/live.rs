@@ -2,6 +2,7 @@
 //!
 //! Every system is a task of its own with a plot of its own. Knows the gateway only over the network.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ use super::rules::Rules;
 use super::scenario::{Scenario, System};
 
 /// Without a frame for so long the feed is silent: one comes every second.
-const LATE: Duration = Duration::from_secs(3);
+const LATE_MS: Ms = 3000;
 
 /// A frame tells whole seconds, and takes its time: the end of a run that it tells wavers by so much.
 const WAVER_MS: Ms = 1500;
@@ -66,7 +67,8 @@ pub fn adapted(scenario: &Scenario, listed: &[Listed]) -> Scenario {
     }
 }
 
-/// Runs a scenario against the gateway at `api`, which has the systems `listed`, until it is over or `stop`. `progress` is told the days that have passed.
+/// Runs a scenario against the gateway at `api`, which has the systems `listed`, until it is over or `stop`. `progress` is
+/// told the days that have passed.
 ///
 /// # Errors
 /// [`LiveError`] when the gateway lacks a system. It may come and go.
@@ -81,15 +83,16 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let over = stop.child_token();
     let clock = Clock::begin();
+    let leases: HashMap<&str, i64> = listed
+        .iter()
+        .map(|each| (each.id.as_str(), each.lease_seconds))
+        .collect();
+    // One copy for all of them, with the lease that the gateway has for each.
+    let mut own = scenario.clone();
     for (number, system) in scenario.systems.iter().enumerate() {
-        let found = listed.iter().find(|each| each.id == system.id);
-        let found = found.ok_or_else(|| LiveError::Missing(system.id.clone()))?;
-        let scenario = Scenario {
-            lease_ms: found.lease_seconds * 1000,
-            systems: Vec::new(),
-            ..scenario.clone()
-        };
-        let alone = Alone::new(api, &scenario, system, trace, clock);
+        let lease_seconds = leases.get(system.id.as_str());
+        own.lease_ms = lease_seconds.ok_or_else(|| LiveError::Missing(system.id.clone()))? * 1000;
+        let alone = Alone::new(api, &own, system, trace, clock);
         let (length, over) = (scenario.length(), over.clone());
         tasks.spawn(async move { (number, alone.run(length, over).await) });
     }
@@ -204,25 +207,9 @@ impl Alone {
             for departure in departures.drain(..) {
                 flights.push(self.carry_out(departure));
             }
-            let silent_at = self.heard_at + LATE.as_millis() as Ms;
-            if !self.is_silent && now >= silent_at {
-                self.is_silent = true;
-                self.plot.silence(self.heard_at, now);
-                if let Some(rules) = &mut self.rules {
-                    rules.silence(self.heard_at);
-                }
-            }
+            self.notice_silence(now);
             self.judge(now);
-            let silence = (!self.is_silent).then_some(silent_at);
-            let judged = self
-                .rules
-                .as_ref()
-                .and_then(|rules| rules.next(self.plot.actuator().is_open()));
-            let next = [Some(end), self.plot.next(), silence, judged]
-                .into_iter()
-                .flatten()
-                .min();
-            let next = self.clock.at(next.unwrap_or(end));
+            let next = self.clock.at(self.next().map_or(end, |next| next.min(end)));
             tokio::select! {
                 Some(heard) = frames.recv() => self.hear(heard),
                 Some(carried) = flights.next() => self.carried(&carried),
@@ -244,6 +231,32 @@ impl Alone {
         harvest.violations.extend(self.violations);
         harvest.violations.extend(judged);
         harvest
+    }
+
+    /// When the feed is silent, unless it is heard before.
+    fn silent_at(&self) -> Option<Ms> {
+        (!self.is_silent).then_some(self.heard_at + LATE_MS)
+    }
+
+    fn notice_silence(&mut self, now: Ms) {
+        if self.silent_at().is_none_or(|silent_at| now < silent_at) {
+            return;
+        }
+        self.is_silent = true;
+        self.plot.silence(self.heard_at, now);
+        if let Some(rules) = &mut self.rules {
+            rules.silence(self.heard_at);
+        }
+    }
+
+    /// When something has to be done, or looked at, although nothing is heard.
+    fn next(&self) -> Option<Ms> {
+        let is_open = self.plot.actuator().is_open();
+        let judged = self.rules.as_ref().and_then(|rules| rules.next(is_open));
+        [self.plot.next(), self.silent_at(), judged]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The newest row of the history before anything was asked.
