@@ -1,4 +1,4 @@
-//! The report of a simulation: one HTML file with a table of all systems and plots of the first of them.
+//! The report of a simulation: one HTML file with a table of all systems, and plots of each.
 //!
 //! Needs nothing but itself: no script, no font, no picture from elsewhere. Knows no clock and no chance: the same season
 //! gives the same bytes.
@@ -15,8 +15,6 @@ use super::season::{Season, SystemSeason, Tally};
 
 /// The look; it also turns the colours of the plots into those of the palette.
 const STYLE: &str = include_str!("report/style.css");
-/// Systems that are plotted; more would make the page too large to be read.
-const PLOTTED: usize = 20;
 /// An over-run beyond this stands out, seconds of the gateway.
 const LATE_S: f64 = 1.0;
 /// Heads of the table, and their units.
@@ -49,15 +47,8 @@ pub fn html(season: &Season) -> Result<String, ReportError> {
     let mut page = head(season);
     page += &verdict(&season.systems);
     page += &table(&season.systems);
-    for (number, system) in (1..).zip(season.systems.iter().take(PLOTTED)) {
+    for (number, system) in (1..).zip(&season.systems) {
         page += &section(season, number, system)?;
-    }
-    let rest = season.systems.len().saturating_sub(PLOTTED);
-    if rest > 0 {
-        let first = count(PLOTTED as u64, "system");
-        page += &format!(
-            "<p class=\"note\">Plotted are the first {first}. The other {rest} are in the table only.</p>\n"
-        );
     }
     page += "</main>\n</body>\n</html>\n";
     Ok(page)
@@ -127,11 +118,7 @@ fn table(systems: &[SystemSeason]) -> String {
     let mut rows = String::new();
     for (number, system) in (1..).zip(systems) {
         let (name, id) = names(system);
-        let label = if number <= PLOTTED {
-            format!("<a href=\"#system-{number}\">{name}</a>{id}")
-        } else {
-            name + &id
-        };
+        let label = format!("<a href=\"#system-{number}\">{name}</a>{id}");
         rows += &row(&label, &system.tally);
     }
     let total = row("Total", &total(systems));
