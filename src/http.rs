@@ -178,6 +178,9 @@ impl App {
         let (gateway, id) = (self.gateway.clone(), system.id.clone());
         let submitted = async move { gateway.submit(&id, &command, request.as_ref()).await };
         if verb != Verb::Stop {
+            // The connection is looked at once more before anything opens: who closed it while this request lay unread,
+            // be it in the queue of a gateway that was frozen, waits for no water.
+            tokio::task::yield_now().await;
             return Ok(submitted.await?);
         }
         // Who asks for a stop and does not wait for the answer wants it all the more.

@@ -576,6 +576,18 @@ pub(crate) fn send_signal(process: u32, signal: &str) {
         .args([signal, &process.to_string()])
         .status();
     assert!(sent.unwrap().success());
+    // The kernel stops one thread after the other, each when its turn comes.
+    while signal == "-STOP" && !is_frozen(process) {}
+}
+
+/// True when all threads of a process stand still.
+fn is_frozen(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.into_iter().all(|thread| {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        // The state stands behind the name, which can contain anything.
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    })
 }
 
 /// The library that shows a program another wall clock, for `LD_PRELOAD`.
