@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -108,11 +109,11 @@ pub struct SystemEntry {
     pub lease_seconds: Option<u32>,
 }
 
-/// One irrigation system as it is configured.
+/// One irrigation system as it is configured. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
     pub id: SystemId,
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// The length of a timer that does not say its own, in seconds.
     pub timer_seconds: u32,
     /// A manual run ends by itself after this time, in seconds.
@@ -122,7 +123,7 @@ pub struct System {
 }
 
 /// All systems of the gateway: at least one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Systems {
     /// Sorted: a map would cost each of many systems a second copy of its id.
     by_id: Box<[System]>,
@@ -130,6 +131,20 @@ pub struct Systems {
 }
 
 impl Systems {
+    /// All that are registered, by whomever, with the default system of this gateway.
+    #[must_use]
+    pub fn updated(&self, registered: Vec<System>) -> Self {
+        let mut all = registered;
+        if !all.iter().any(|system| system.id == self.default) {
+            all.extend(self.get(&self.default).cloned());
+        }
+        all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Self {
+            by_id: all.into(),
+            default: self.default.clone(),
+        }
+    }
+
     pub fn get(&self, id: &SystemId) -> Option<&System> {
         let found = self.by_id.binary_search_by(|system| system.id.cmp(id));
         found.ok().map(|i| &self.by_id[i])
@@ -195,6 +210,8 @@ impl Settings {
             lease_seconds: Some(system.lease_seconds),
         });
         File {
+            // Without a password: what is printed is read by others.
+            store: self.store.to_string(),
             default_system: Some(self.systems.default_id().to_string()),
             systems: systems.collect(),
             ..file

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use crate::command::SystemId;
 use crate::engine::{self, State};
 use crate::gateway::{Demands, Gateway, SubmitError};
-use crate::store::{Committed, Feed, ReadError};
+use crate::store::{Committed, Feed, News, ReadError};
 use crate::time::{Moment, Ticks};
 
 /// While water runs the wall clock is looked at this often, to notice a step or another UTC offset.
@@ -51,8 +51,8 @@ pub(crate) async fn watch(gateway: Gateway) {
         tokio::select! {
             () = sleep => {}
             change = feed.recv() => match change {
-                Ok(committed) => running.note(&committed),
-                Err(RecvError::Lagged(_)) => behind = true,
+                Ok(News::Change(committed)) => running.note(&committed),
+                Ok(News::Gap) | Err(RecvError::Lagged(_)) => behind = true,
                 Err(RecvError::Closed) => return,
             },
         }
@@ -136,8 +136,8 @@ impl Running {
     fn catch_up(&mut self, feed: &mut Feed) -> bool {
         loop {
             match feed.try_recv() {
-                Ok(committed) => self.note(&committed),
-                Err(TryRecvError::Lagged(_)) => return true,
+                Ok(News::Change(committed)) => self.note(&committed),
+                Ok(News::Gap) | Err(TryRecvError::Lagged(_)) => return true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return false,
             }
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::command::{Command, Request, SystemId};
 use crate::config::Systems;
@@ -16,7 +17,7 @@ use crate::time::{Clock, Moment};
 /// Systems, store and clock: everything that a command needs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gateway {
-    systems: Arc<Systems>,
+    systems: watch::Receiver<Arc<Systems>>,
     store: Store,
     clock: Arc<dyn Clock>,
 }
@@ -62,7 +63,11 @@ impl From<CommitError> for SubmitError {
 }
 
 impl Gateway {
-    pub(crate) fn new(systems: Arc<Systems>, store: Store, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        systems: watch::Receiver<Arc<Systems>>,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             systems,
             store,
@@ -70,8 +75,9 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn systems(&self) -> &Systems {
-        &self.systems
+    /// The systems of this moment: other nodes may add some.
+    pub(crate) fn systems(&self) -> Arc<Systems> {
+        Arc::clone(&self.systems.borrow())
     }
 
     pub(crate) const fn store(&self) -> &Store {
@@ -108,7 +114,7 @@ impl Gateway {
                 // An opening may be in the commit in hand, or wait for the next one: who asked for it may have given
                 // up, and relies on this stop.
                 Decision::Unchanged(Reason::NotRunning) if !alone => {
-                    self.store.forestall(system).await;
+                    self.store.forestall(system, &now).await?;
                     alone = true;
                     continue;
                 }

@@ -2,6 +2,7 @@
 //!
 //! Parses, asks the gateway, answers. Emits nothing to rooms.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::command::{Command, SystemId};
-use crate::config::{Limits, Origins, System};
+use crate::config::{Limits, Origins, System, Systems};
 use crate::connection::Connections;
-use crate::engine::Answer;
+use crate::engine::{self, Answer};
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
 use crate::members::Members;
@@ -122,8 +123,8 @@ fn command(verb: Verb) -> MethodRouter<App> {
     on_command(
         async move |State(app): State<App>, Path(id): Path<String>, request: Request| {
             let system = app.system(&id)?;
-            let answer = app.carry_out(verb, system, request).await?;
-            Ok::<_, ApiError>(outcome(system, &answer))
+            let answer = app.carry_out(verb, &system, request).await?;
+            Ok::<_, ApiError>(outcome(&system, &answer))
         },
     )
 }
@@ -139,14 +140,14 @@ fn outcome(system: &System, answer: &Answer) -> Response {
 
 impl App {
     /// The system of that id.
-    pub(crate) fn system(&self, id: &str) -> Result<&System, ApiError> {
+    pub(crate) fn system(&self, id: &str) -> Result<System, ApiError> {
         let id = SystemId::parse(id)?;
-        let system = self.gateway.systems().get(&id);
+        let system = self.gateway.systems().get(&id).cloned();
         system.ok_or_else(|| ApiError::unknown_system(&id))
     }
 
     /// The system that the routes of the original mean.
-    pub(crate) fn default_system(&self) -> Result<&System, ApiError> {
+    pub(crate) fn default_system(&self) -> Result<System, ApiError> {
         self.system(self.gateway.systems().default_id().as_str())
     }
 
@@ -234,21 +235,12 @@ const LISTED_AT_A_TIME: usize = 256;
 
 async fn systems(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let running = query::running(query.as_deref())?;
-    let mut list = List::begin(app, running).await?;
-    // The first part before the head: a store that does not answer is an error, not a list that breaks off.
-    let first = list.part().await?;
-    let parts = stream::unfold(Some((first, list)), async |part| {
-        let (text, mut list) = part?;
-        if list.is_over() {
-            return Some((Ok(text), None));
-        }
-        match list.part().await {
-            Ok(next) => Some((Ok(text), Some((next, list)))),
-            Err(_) => Some((
-                Err(std::io::Error::other("the store does not answer")),
-                None,
-            )),
-        }
+    let list = List::begin(app, running).await?;
+    let parts = stream::unfold(Some(list), async |list| {
+        let mut list = list?;
+        let text = list.part();
+        let rest = (!list.is_over()).then_some(list);
+        Some((Ok::<_, Infallible>(text), rest))
     });
     let json = [(header::CONTENT_TYPE, "application/json")];
     Ok((json, Body::from_stream(parts)).into_response())
@@ -257,10 +249,12 @@ async fn systems(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Re
 /// The list of systems, as far as it was written.
 struct List {
     app: App,
+    /// As they were when it was begun.
+    all: Arc<Systems>,
     /// Only systems in which water runs, or only those in which none does.
     running: Option<bool>,
     /// The only ones to look at: who asks every few seconds where water runs does not have all the others looked at.
-    among: Option<Vec<SystemId>>,
+    among: Option<Vec<(SystemId, engine::State)>>,
     looked_at: usize,
     is_empty: bool,
 }
@@ -268,14 +262,14 @@ struct List {
 impl List {
     async fn begin(app: App, running: Option<bool>) -> Result<Self, ApiError> {
         let among = if running == Some(true) {
-            let found = app.gateway.store().running().await?;
-            let mut ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
-            ids.sort_unstable();
-            Some(ids)
+            let mut found = app.gateway.store().running().await?;
+            found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            Some(found)
         } else {
             None
         };
         Ok(Self {
+            all: app.gateway.systems(),
             app,
             running,
             among,
@@ -285,54 +279,72 @@ impl List {
     }
 
     fn is_over(&self) -> bool {
-        let all = self.app.gateway.systems().iter().len();
+        let all = self.all.iter().len();
         self.looked_at >= self.among.as_ref().map_or(all, Vec::len)
     }
 
-    /// The next part, with the bracket before the first and the one after the last. It can be empty.
-    async fn part(&mut self) -> Result<String, ApiError> {
+    /// The next systems to look at, each with the newest state that is known of it.
+    fn next(&mut self) -> Vec<(&System, engine::State)> {
+        let store = self.app.gateway.store();
         let from = self.looked_at;
         self.looked_at += LISTED_AT_A_TIME;
-        let mut text = String::from(if from == 0 { "[" } else { "" });
-        let all = self.app.gateway.systems();
-        let part: Vec<&System> = match &self.among {
-            None => all.iter().skip(from).take(LISTED_AT_A_TIME).collect(),
-            Some(ids) => {
-                let ids = ids.iter().skip(from).take(LISTED_AT_A_TIME);
-                ids.filter_map(|id| all.get(id)).collect()
+        match &self.among {
+            None => {
+                let part = self.all.iter().skip(from).take(LISTED_AT_A_TIME);
+                part.map(|system| (system, store.known(&system.id)))
+                    .collect()
             }
-        };
-        for system in part {
-            let state = self.app.gateway.store().load(&system.id).await?;
-            // Also where water ran when the list was begun: it can have been stopped since.
-            if self
-                .running
-                .is_some_and(|asked| asked != state.run.is_some())
-            {
+            Some(found) => {
+                let part = found.iter().skip(from).take(LISTED_AT_A_TIME);
+                part.filter_map(|(id, found)| {
+                    // It can have been stopped since it was found, or this gateway has not heard yet that it runs.
+                    let known = store.known(id);
+                    let newer = if known.seq >= found.seq {
+                        known
+                    } else {
+                        found.clone()
+                    };
+                    Some((self.all.get(id)?, newer))
+                })
+                .collect()
+            }
+        }
+    }
+
+    /// The next part, with the bracket before the first and the one after the last. It can be empty.
+    fn part(&mut self) -> String {
+        let mut text = String::from(if self.looked_at == 0 { "[" } else { "" });
+        let (running, mut is_empty) = (self.running, self.is_empty);
+        let (now, stale_ms) = (
+            self.app.gateway.clock().now(),
+            self.app.gateway.store().stale_ms(),
+        );
+        for (system, state) in self.next() {
+            if running.is_some_and(|asked| asked != state.run.is_some()) {
                 continue;
             }
-            let now = self.app.gateway.clock().now();
             let shown = state.shown(&now);
-            let json = serde_json::to_string(&wire::System::new(system, &shown, &now));
-            if !self.is_empty {
+            let json = serde_json::to_string(&wire::System::new(system, &shown, &now, stale_ms));
+            if !is_empty {
                 text.push(',');
             }
-            self.is_empty = false;
+            is_empty = false;
             text.push_str(&json.unwrap_or_default());
         }
+        self.is_empty = is_empty;
         if self.is_over() {
             text.push(']');
         }
-        Ok(text)
+        text
     }
 }
 
 async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let system = app.system(&id)?;
-    let state = app.gateway.store().load(&system.id).await?;
+    let (state, stale_ms) = app.gateway.store().newest(&system.id).await;
     let now = app.gateway.clock().now();
     let shown = state.shown(&now);
-    Ok(Json(wire::System::new(system, &shown, &now)).into_response())
+    Ok(Json(wire::System::new(&system, &shown, &now, stale_ms)).into_response())
 }
 
 async fn history(

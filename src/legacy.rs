@@ -19,7 +19,6 @@ use crate::gateway::Gateway;
 use crate::http::{App, on_command};
 use crate::origin;
 use crate::query::Verb;
-use crate::store::ReadError;
 use crate::wire::{LegacyAction, RawFrame};
 
 /// The original showed the last ten.
@@ -30,7 +29,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A command of the original. It answered the same text whether something changed or not.
 pub(crate) fn command(verb: Verb, answer: &'static str) -> MethodRouter<App> {
     on_command(async move |State(app): State<App>, request: Request| {
-        app.carry_out(verb, app.default_system()?, request).await?;
+        app.carry_out(verb, &app.default_system()?, request).await?;
         Ok::<_, ApiError>(answer)
     })
 }
@@ -99,21 +98,12 @@ fn feed(
         }))
 }
 
-/// Why a feed ended early.
-enum Gone {
-    Client,
-    Store,
-}
+/// A feed ended early, because its client has gone.
+struct Gone;
 
 impl From<axum::Error> for Gone {
     fn from(_: axum::Error) -> Self {
-        Self::Client
-    }
-}
-
-impl From<ReadError> for Gone {
-    fn from(_: ReadError) -> Self {
-        Self::Store
+        Self
     }
 }
 
@@ -121,7 +111,7 @@ impl From<ReadError> for Gone {
 async fn send_ticks(socket: &mut WebSocket, app: &App, system: &SystemId) -> Result<(), Gone> {
     let mut ticks = app.ticks.clone();
     ticks.mark_unchanged();
-    send(socket, frame(&app.gateway, system).await?).await?;
+    send(socket, frame(&app.gateway, system)).await?;
     loop {
         tokio::select! {
             biased;
@@ -130,8 +120,8 @@ async fn send_ticks(socket: &mut WebSocket, app: &App, system: &SystemId) -> Res
                 return send(socket, Message::Close(Some(reason))).await;
             }
             turned = ticks.changed() => {
-                turned.map_err(|_| Gone::Client)?;
-                send(socket, frame(&app.gateway, system).await?).await?;
+                turned.map_err(|_| Gone)?;
+                send(socket, frame(&app.gateway, system)).await?;
             }
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) if text.as_str() == "close" => {
@@ -144,16 +134,20 @@ async fn send_ticks(socket: &mut WebSocket, app: &App, system: &SystemId) -> Res
     }
 }
 
-async fn frame(gateway: &Gateway, system: &SystemId) -> Result<Message, ReadError> {
-    let state = gateway.store().load(system).await?;
-    let frame = RawFrame::new(&state, &gateway.clock().now());
+fn frame(gateway: &Gateway, system: &SystemId) -> Message {
+    let store = gateway.store();
+    let frame = RawFrame::new(
+        &store.known(system),
+        &gateway.clock().now(),
+        store.stale_ms(),
+    );
     let json = serde_json::to_string(&frame).unwrap_or_default();
-    Ok(Message::text(json))
+    Message::text(json)
 }
 
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
     match tokio::time::timeout(WRITE_TIMEOUT, socket.send(message)).await {
         Ok(sent) => Ok(sent?),
-        Err(_) => Err(Gone::Client),
+        Err(_) => Err(Gone),
     }
 }

@@ -99,7 +99,9 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let gateway = Gateway::new(Arc::new(settings.systems), store, clock);
+    let systems = store.register(settings.systems).await;
+    let systems = systems.map_err(|_| RunError::NotSettled)?;
+    let gateway = Gateway::new(systems, store, clock);
     let limits = Arc::new(settings.limits);
     let origins = Arc::new(settings.origins);
     let members = Arc::new(Members::new(limits.joins_per_socket));

@@ -13,7 +13,7 @@ use acequia::simulator::api::Api;
 use acequia::simulator::live;
 use acequia::simulator::scenario::{self, Scenario};
 use acequia::store::Store;
-use acequia::time::SystemClock;
+use acequia::time::{Clock, SystemClock};
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -195,21 +195,24 @@ fn serve(mut settings: Settings, simulate: bool) -> Result<(), Failure> {
             "the limit of open files is low: fewer connections are accepted than limits.connections says"
         );
     }
-    let clock = SystemClock::new().map_err(failure)?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|e| failure(format!("{} cannot be listened on: {e}", settings.listen)))?;
         let address = listener.local_addr().map_err(failure)?;
-        let store = Store::open(&settings.store).map_err(failure)?;
+        let store = Store::open(&settings.store).await.map_err(failure)?;
+        let clock: Arc<dyn Clock> = match store.clock() {
+            Some(shared) => shared,
+            None => Arc::new(SystemClock::new().map_err(failure)?),
+        };
         let shutdown = on_signal().map_err(failure)?;
         let systems = settings.systems.iter().len();
         tracing::info!(systems, "acequia serves on http://{address}");
         if simulate {
             tokio::spawn(demonstrate(address));
         }
-        acequia::run(settings, store, Arc::new(clock), listener, shutdown)
+        acequia::run(settings, store, clock, listener, shutdown)
             .await
             .map_err(failure)
     });

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
@@ -16,7 +17,7 @@ use crate::engine::{Action, State};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::members::{Members, Shown};
-use crate::store::{Committed, Feed, ReadError};
+use crate::store::{Committed, Feed, News};
 use crate::time::Moment;
 use crate::wire;
 
@@ -25,6 +26,8 @@ use crate::wire;
 const JOINS_WAITING: usize = 1024;
 /// Actions that are told again after the feed was lost: as many as one page of the history.
 const ACTIONS_TOLD_AGAIN: u32 = 100;
+/// Histories that are read at the same time for it.
+const HISTORIES_AT_ONCE: usize = 64;
 
 /// A socket that has entered a room and waits for its snapshot.
 pub(crate) struct Join {
@@ -98,16 +101,17 @@ impl Rooms {
 
     async fn tick(&self, now: Moment) {
         self.ticks.send_replace(now);
-        let wall = now.wall();
+        let (wall, stale_ms) = (now.wall(), self.gateway.store().stale_ms());
         for (system, seq) in self.members.watched() {
-            self.emit(&system, "clock", &wire::Clock::new(&system, seq, wall))
-                .await;
+            let clock = wire::Clock::new(&system, seq, wall, stale_ms);
+            self.emit(&system, "clock", &clock).await;
         }
     }
 
-    async fn next_change(&mut self, change: Result<Arc<Committed>, RecvError>) {
+    async fn next_change(&mut self, change: Result<News, RecvError>) {
         match change {
-            Ok(committed) => self.tell(&committed).await,
+            Ok(News::Change(committed)) => self.tell(&committed).await,
+            Ok(News::Gap) => self.catch_up().await,
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(
                     missed,
@@ -155,20 +159,15 @@ impl Rooms {
             ack,
             place: _place,
         } = join;
-        let state = match self.state_as_shown(&system).await {
-            Ok(state) => state,
-            Err(error) => {
-                self.members.leave(&socket, &system);
-                refuse(ack, &error.into());
-                return;
-            }
-        };
-        let Some(configured) = self.gateway.systems().get(&system) else {
+        let state = self.state_as_shown(&system).await;
+        let systems = self.gateway.systems();
+        let Some(configured) = systems.get(&system) else {
             return;
         };
         let now = self.gateway.clock().now();
         let shown = state.shown(&now);
-        let snapshot = wire::System::new(configured, &shown, &now);
+        let stale_ms = self.gateway.store().stale_ms();
+        let snapshot = wire::System::new(configured, &shown, &now, stale_ms);
         // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
         if Members::admit(&self.io, &socket, &system) {
             self.members.note_shown(&system, state.seq);
@@ -183,11 +182,11 @@ impl Rooms {
 
     /// The state of a system, after its room was told of it. The store may be ahead of the feed: the others hear first
     /// what a newcomer will be shown, or the newcomer would hear it again, after its snapshot.
-    async fn state_as_shown(&mut self, system: &SystemId) -> Result<State, ReadError> {
+    async fn state_as_shown(&mut self, system: &SystemId) -> State {
         loop {
-            let state = self.gateway.store().load(system).await?;
+            let state = self.gateway.store().known(system);
             let Some(Shown::Seq(_)) = self.members.shown(system) else {
-                return Ok(state);
+                return state;
             };
             while let Some(Shown::Seq(seq)) = self.members.shown(system)
                 && seq < state.seq
@@ -196,7 +195,7 @@ impl Rooms {
                 self.next_change(change).await;
             }
             if self.members.shown(system) == Some(Shown::Seq(state.seq)) {
-                return Ok(state);
+                return state;
             }
             // The feed had lagged and the room knows more by now, or everybody has left it.
         }
@@ -204,25 +203,28 @@ impl Rooms {
 
     /// Reads what the feed has lost.
     async fn catch_up(&self) {
-        for (system, seen) in self.members.watched() {
-            if let Err(error) = self.catch_up_with(&system, seen).await {
-                tracing::error!(%system, %error, "a room could not be brought up to date");
+        let store = self.gateway.store();
+        let behind = self.members.watched().into_iter();
+        let behind = behind.filter(|(system, seen)| store.known(system).seq > *seen);
+        let mut read = stream::iter(behind)
+            .map(|(system, seen)| async move {
+                let actions = store.history(&system, ACTIONS_TOLD_AGAIN, None).await;
+                (system, seen, actions)
+            })
+            .buffered(HISTORIES_AT_ONCE);
+        while let Some((system, seen, actions)) = read.next().await {
+            self.tell_state(&system, &store.known(&system)).await;
+            match actions {
+                Ok(actions) => {
+                    for action in actions.iter().rev().filter(|action| action.id > seen) {
+                        self.tell_action(&system, action).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%system, %error, "a room was not told of every run that has ended");
+                }
             }
         }
-    }
-
-    async fn catch_up_with(&self, system: &SystemId, seen: u64) -> Result<(), ReadError> {
-        let store = self.gateway.store();
-        let state = store.load(system).await?;
-        if state.seq <= seen {
-            return Ok(());
-        }
-        let actions = store.history(system, ACTIONS_TOLD_AGAIN, None).await?;
-        self.tell_state(system, &state).await;
-        for action in actions.iter().rev().filter(|action| action.id > seen) {
-            self.tell_action(system, action).await;
-        }
-        Ok(())
     }
 
     /// Encodes once and hands it to every member. A member whose buffer is full misses this one and learns it from
@@ -239,7 +241,7 @@ impl Rooms {
 enum Next {
     Tick,
     Join(Join),
-    Change(Result<Arc<Committed>, RecvError>),
+    Change(Result<News, RecvError>),
 }
 
 /// Joins and changes in turn, whichever there are.

@@ -11,6 +11,10 @@ use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeZone, Utc};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
+mod shared;
+
+pub(crate) use shared::{Reference, SharedClock};
+
 /// When the program was built, in milliseconds of UTC: no machine runs it earlier.
 const BUILT_MS: i64 = match i64::from_str_radix(env!("BUILT_S"), 10) {
     Ok(built_s) => built_s * 1000,
@@ -77,16 +81,32 @@ impl Wall {
 
 /// Rule that gives the UTC offset, in seconds, in force at an instant (milliseconds of UTC).
 #[derive(Clone, Copy, Debug)]
-pub struct Zone(fn(i64) -> i32);
+pub struct Zone {
+    rule: fn(i64) -> i32,
+    /// Added to what the rule says: where several machines show one time, they show it as one of them does.
+    shift_s: i32,
+}
 
 impl Zone {
     pub const fn new(offset_at: fn(i64) -> i32) -> Self {
-        Self(offset_at)
+        Self {
+            rule: offset_at,
+            shift_s: 0,
+        }
+    }
+
+    /// The same rule, shifted so that `offset_s` is in force at `utc_ms`.
+    #[must_use]
+    pub fn showing(self, offset_s: i32, utc_ms: i64) -> Self {
+        Self {
+            shift_s: offset_s.saturating_sub((self.rule)(utc_ms)),
+            ..self
+        }
     }
 
     /// The zone of the machine (`TZ`, `/etc/localtime`), read anew when it changes.
     pub const fn system() -> Self {
-        Self(|utc_ms| {
+        Self::new(|utc_ms| {
             let utc = DateTime::<Utc>::from_timestamp_millis(utc_ms).unwrap_or_default();
             Local
                 .offset_from_utc_datetime(&utc.naive_utc())
@@ -98,7 +118,7 @@ impl Zone {
     fn at(self, utc_ms: i64) -> Wall {
         Wall {
             utc_ms,
-            offset_s: (self.0)(utc_ms),
+            offset_s: (self.rule)(utc_ms).saturating_add(self.shift_s),
         }
     }
 }

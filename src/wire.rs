@@ -21,14 +21,19 @@ pub(crate) struct System<'a> {
 }
 
 impl<'a> System<'a> {
-    pub(crate) fn new(system: &'a config::System, shown: &'a engine::Shown, now: &Moment) -> Self {
+    pub(crate) fn new(
+        system: &'a config::System,
+        shown: &'a engine::Shown,
+        now: &Moment,
+        stale_ms: Option<u64>,
+    ) -> Self {
         Self {
             id: system.id.as_str(),
             name: &system.name,
             timer_seconds: system.timer_seconds,
             lease_seconds: system.lease_seconds,
             state: State::new(&system.id, shown),
-            clock: Clock::new(&system.id, shown.seq, now.wall()),
+            clock: Clock::new(&system.id, shown.seq, now.wall(), stale_ms),
         }
     }
 }
@@ -64,21 +69,25 @@ impl<'a> State<'a> {
     }
 }
 
-/// The event `clock`. `seq` is that of the current state, so that a missed change shows within a second.
+/// The event `clock`. `seq` is that of the current state, so that a missed change shows within a second. `stale_ms` is
+/// there only while the store does not answer: how long ago the state was last known to be the newest.
 #[derive(Debug, Serialize)]
 pub(crate) struct Clock<'a> {
     pub system: &'a str,
     #[serde(serialize_with = "without_millis")]
     pub now: NaiveDateTime,
     pub seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_ms: Option<u64>,
 }
 
 impl<'a> Clock<'a> {
-    pub(crate) fn new(system: &'a SystemId, seq: u64, now: Wall) -> Self {
+    pub(crate) fn new(system: &'a SystemId, seq: u64, now: Wall, stale_ms: Option<u64>) -> Self {
         Self {
             system: system.as_str(),
             now: now.local(),
             seq,
+            stale_ms,
         }
     }
 }
@@ -187,17 +196,21 @@ pub(crate) struct RawFrame {
     pub since: Option<NaiveDateTime>,
     #[serde(serialize_with = "with_millis")]
     pub to: Option<NaiveDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_ms: Option<u64>,
 }
 
 impl RawFrame {
-    pub(crate) fn new(state: &engine::State, now: &Moment) -> Self {
+    pub(crate) fn new(state: &engine::State, now: &Moment, stale_ms: Option<u64>) -> Self {
         let run = state.shown(now).run;
-        let run = run.as_ref();
+        // A run that is over is not shown on while its end cannot be written: who follows these frames knows no more.
+        let run = run.as_ref().filter(|run| run.remaining_ms != Some(0));
         Self {
             mode: run.map_or("wait_mode", |run| legacy_mode(run.mode)),
             timestamp: now.wall().local(),
             since: run.map(|run| run.start),
             to: run.and_then(|run| run.end),
+            stale_ms,
         }
     }
 }

@@ -52,7 +52,8 @@ pub(crate) async fn measure() {
 
 /// Gives each system a finished run.
 async fn fill(folder: &Path) {
-    let store = Store::open(&StoreUrl::Sqlite(folder.join("acequia.db"))).unwrap();
+    let store = Store::open(&StoreUrl::Sqlite(folder.join("acequia.db"))).await;
+    let store = store.unwrap();
     let now = SystemClock::new().unwrap().now();
     let runs = (0..SYSTEMS).map(|i| {
         let store = store.clone();

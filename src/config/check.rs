@@ -2,8 +2,6 @@
 //!
 //! Every refusal names the key and says what is allowed; where the value stood is for who reads the configuration.
 
-use std::path::PathBuf;
-
 use tracing_subscriber::EnvFilter;
 
 use super::{CROWD, File, Limits, Origins, Settings, System, SystemEntry, Systems};
@@ -110,13 +108,7 @@ fn check_limits(limits: &Limits) -> Result<(), Refused> {
 }
 
 fn store(url: &str) -> Result<StoreUrl, Refused> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(StoreUrl::Sqlite(PathBuf::from(path))),
-        _ => Err(refused(
-            "store",
-            format!("{url:?} is not allowed; sqlite:PATH is"),
-        )),
-    }
+    StoreUrl::parse(url).map_err(|problem| refused("store", problem))
 }
 
 fn origins(list: &[String]) -> Result<Origins, Refused> {

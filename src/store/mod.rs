@@ -5,19 +5,25 @@
 //! to be written later), then readable through `load`, then on the feed, then answered. It never decides what a change is.
 
 pub mod receipt;
+mod redis;
 mod sqlite;
+mod text;
+mod url;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::command::SystemId;
+use crate::config::Systems;
 use crate::engine::{Action, Answer, Change, State};
+use crate::time::{Clock, Moment};
 
+use self::redis::Redis;
 use receipt::Receipt;
-pub use sqlite::Sqlite;
+use sqlite::Sqlite;
+pub use url::{RedisUrl, StoreUrl};
 
 /// Actions kept per system; older ones are forgotten.
 pub const HISTORY_KEPT: u32 = 1000;
@@ -32,14 +38,17 @@ pub struct Committed {
     pub change: Change,
 }
 
-/// The feed: every change of every system, in the order of each system's `seq`.
-pub type Feed = broadcast::Receiver<Arc<Committed>>;
-
-/// Where a store lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    Sqlite(PathBuf),
+/// What the feed tells.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A change. Those of one system come in the order of its `seq`.
+    Change(Arc<Committed>),
+    /// Changes may be missing before what comes next: what is known was read again.
+    Gap,
 }
+
+/// The feed: every change of every system.
+pub type Feed = broadcast::Receiver<News>;
 
 /// The store cannot be opened: nothing was changed. The text is for the person at the machine.
 #[derive(Debug, Error)]
@@ -72,6 +81,7 @@ pub enum ReadError {
 #[derive(Clone, Debug)]
 pub enum Store {
     Sqlite(Sqlite),
+    Redis(Redis),
 }
 
 impl Store {
@@ -79,23 +89,69 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be opened, belongs to another process, or was written by a newer version.
-    pub fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+    pub async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
         match url {
             StoreUrl::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite),
+            StoreUrl::Redis(url) => Redis::open(url).await.map(Self::Redis),
         }
     }
 
-    /// The last durable state; the default one for a system that has never changed.
+    /// The clock on which the runs of this store are measured, where it is not the machine's: every node shows it.
+    pub fn clock(&self) -> Option<Arc<dyn Clock>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Redis(store) => Some(store.clock()),
+        }
+    }
+
+    /// Makes these systems known to every node, and returns those that there are: these and what other nodes have.
     ///
     /// # Errors
     /// [`ReadError`].
-    #[expect(
-        clippy::unused_async,
-        reason = "the contract of every store: others answer over a network"
-    )]
+    pub async fn register(
+        &self,
+        systems: Systems,
+    ) -> Result<watch::Receiver<Arc<Systems>>, ReadError> {
+        match self {
+            Self::Sqlite(_) => Ok(watch::channel(Arc::new(systems)).1),
+            Self::Redis(store) => store.register(systems).await,
+        }
+    }
+
+    /// The last durable state; the default one for a system that has never changed. It is never older than what
+    /// anybody was answered before.
+    ///
+    /// # Errors
+    /// [`ReadError`].
     pub async fn load(&self, system: &SystemId) -> Result<State, ReadError> {
         match self {
             Self::Sqlite(store) => Ok(store.load(system)),
+            Self::Redis(store) => store.load(system).await,
+        }
+    }
+
+    /// The last state that is known to this process, from memory: what the feed has told. Another node may have
+    /// changed it a moment ago.
+    pub fn known(&self, system: &SystemId) -> State {
+        match self {
+            Self::Sqlite(store) => store.load(system),
+            Self::Redis(store) => store.known(system),
+        }
+    }
+
+    /// How long ago, in milliseconds, what is known was certainly the newest; none while the store answers.
+    pub fn stale_ms(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Redis(store) => store.stale_ms(),
+        }
+    }
+
+    /// The state as [`Store::load`] reads it; what is known, and how old that is, when it cannot be read.
+    pub async fn newest(&self, system: &SystemId) -> (State, Option<u64>) {
+        match self.load(system).await {
+            Ok(state) => (state, None),
+            Err(_) => (self.known(system), Some(self.stale_ms().unwrap_or(0))),
         }
     }
 
@@ -103,13 +159,10 @@ impl Store {
     ///
     /// # Errors
     /// [`ReadError`].
-    #[expect(
-        clippy::unused_async,
-        reason = "the contract of every store: others answer over a network"
-    )]
     pub async fn running(&self) -> Result<Vec<(SystemId, State)>, ReadError> {
         match self {
             Self::Sqlite(store) => Ok(store.running()),
+            Self::Redis(store) => store.running().await,
         }
     }
 
@@ -124,6 +177,7 @@ impl Store {
     pub async fn commit(&self, system: &SystemId, change: Change) -> Result<(), CommitError> {
         match self {
             Self::Sqlite(store) => store.commit(system.clone(), change).await,
+            Self::Redis(store) => store.commit(system, Some(change), None).await.map(drop),
         }
     }
 
@@ -141,6 +195,7 @@ impl Store {
     ) -> Result<Option<Answer>, CommitError> {
         match self {
             Self::Sqlite(store) => store.commit_once(system.clone(), change, receipt).await,
+            Self::Redis(store) => store.commit(system, change, Some(receipt)).await,
         }
     }
 
@@ -148,14 +203,22 @@ impl Store {
     pub fn quarantined(&self) -> Option<&str> {
         match self {
             Self::Sqlite(store) => store.quarantined(),
+            Self::Redis(_) => None,
         }
     }
 
-    /// Returns when no change of the system is on its way that was asked for before: the commit in hand is done, and
-    /// openings that waited for the next one were answered as stale.
-    pub async fn forestall(&self, system: &SystemId) {
+    /// Returns when no opening of the system is on its way any more that was decided before `now`: the commit in hand is
+    /// done, and those that waited for the next one were answered as stale.
+    ///
+    /// # Errors
+    /// [`CommitError::Unavailable`].
+    pub async fn forestall(&self, system: &SystemId, now: &Moment) -> Result<(), CommitError> {
         match self {
-            Self::Sqlite(store) => store.forestall(system.clone()).await,
+            Self::Sqlite(store) => {
+                store.forestall(system.clone()).await;
+                Ok(())
+            }
+            Self::Redis(store) => store.forestall(system, now.ticks).await,
         }
     }
 
@@ -163,6 +226,7 @@ impl Store {
     pub async fn commit_in_hand(&self) {
         match self {
             Self::Sqlite(store) => store.commit_in_hand().await,
+            Self::Redis(store) => store.commit_in_hand().await,
         }
     }
 
@@ -170,6 +234,8 @@ impl Store {
     pub async fn failed(&self) {
         match self {
             Self::Sqlite(store) => store.failed().await,
+            // A server that is away may come back.
+            Self::Redis(_) => std::future::pending().await,
         }
     }
 
@@ -185,6 +251,7 @@ impl Store {
     ) -> Result<Vec<Action>, ReadError> {
         match self {
             Self::Sqlite(store) => store.history(system.clone(), limit, before).await,
+            Self::Redis(store) => store.history(system, limit, before).await,
         }
     }
 
@@ -192,6 +259,7 @@ impl Store {
     pub fn changes(&self) -> Feed {
         match self {
             Self::Sqlite(store) => store.changes(),
+            Self::Redis(store) => store.changes(),
         }
     }
 
@@ -202,6 +270,7 @@ impl Store {
     pub async fn ping(&self) -> Result<(), ReadError> {
         match self {
             Self::Sqlite(store) => store.ping().await,
+            Self::Redis(store) => store.ping().await,
         }
     }
 
@@ -210,6 +279,7 @@ impl Store {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,
+            Self::Redis(store) => store.close().await,
         }
     }
 }

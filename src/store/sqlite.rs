@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::receipt::Receipt;
-use super::{CommitError, Committed, FEED_CAPACITY, Feed, OpenError, ReadError};
+use super::{CommitError, FEED_CAPACITY, Feed, News, OpenError, ReadError};
 use crate::command::SystemId;
 use crate::engine::{Action, Answer, Change, State};
 
@@ -63,7 +63,7 @@ pub struct Sqlite(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     states: Arc<DashMap<SystemId, Copied>>,
-    feed: broadcast::Sender<Arc<Committed>>,
+    feed: broadcast::Sender<News>,
     writes: Arc<Queue<Job>>,
     reads: Arc<Queue<Read>>,
     threads: Mutex<Option<Threads>>,

@@ -21,7 +21,7 @@ const SYSTEM_COUNT: usize = 40;
 /// What a store of forty systems holds, some of them running, after an orderly end; and its file.
 async fn recorded() -> (BTreeMap<SystemId, State>, Vec<u8>) {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let mut states = BTreeMap::new();
     for i in 0..SYSTEM_COUNT {
         let system = id(&format!("s{i}"));
@@ -52,7 +52,9 @@ fn folder_with(file: &[u8]) -> TempDir {
 async fn opens_safely(file: &[u8], states: &BTreeMap<SystemId, State>, what: &str) -> bool {
     let folder = folder_with(file);
     let url = StoreUrl::Sqlite(folder.path().join("acequia.db"));
-    let store = Store::open(&url).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let store = Store::open(&url)
+        .await
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     let quarantined = store.quarantined().map(str::to_owned);
     for (system, state) in states {
         let loaded = store.load(system).await.unwrap();
@@ -123,7 +125,7 @@ async fn random_bytes_anywhere_are_noticed_or_harmless() {
 #[tokio::test]
 async fn a_digit_of_a_deadline_that_changed_is_noticed() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     carry_out(&store, &id("north"), &timer(60)).await;
     store.close().await;
     let path = folder.path().join("acequia.db");
@@ -131,7 +133,7 @@ async fn a_digit_of_a_deadline_that_changed_is_noticed() {
     let sql = "UPDATE systems SET deadline = deadline + 86400000";
     assert_eq!(file.execute(sql, []).unwrap(), 1);
     drop(file);
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     assert_eq!(store.quarantined(), Some("acequia.db.damaged-1"));
     assert_eq!(store.load(&id("north")).await, Ok(State::default()));
 }
@@ -139,7 +141,7 @@ async fn a_digit_of_a_deadline_that_changed_is_noticed() {
 #[tokio::test]
 async fn a_file_of_version_1_is_brought_up_to_date_and_keeps_what_it_holds() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let state = carry_out(&store, &id("north"), &timer(60)).await.state;
     store.close().await;
     let path = folder.path().join("acequia.db");
@@ -148,7 +150,7 @@ async fn a_file_of_version_1_is_brought_up_to_date_and_keeps_what_it_holds() {
     file.execute_batch(back).unwrap();
     drop(file);
     for _ in 0..2 {
-        let store = open(folder.path());
+        let store = open(folder.path()).await;
         assert_eq!(store.quarantined(), None);
         assert_eq!(store.load(&id("north")).await, Ok(state.clone()));
         store.close().await;
@@ -207,7 +209,7 @@ async fn a_log_that_belongs_to_a_damaged_file_is_put_aside_with_it() {
     gateway.kill();
     let log = std::fs::read(folder.path().join("acequia.db-wal")).unwrap();
     std::fs::write(folder.path().join("acequia.db"), [7; 4096]).unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     assert_eq!(store.quarantined(), Some("acequia.db.damaged-1"));
     store.close().await;
     let kept = std::fs::read(folder.path().join("acequia.db.damaged-1-wal")).unwrap();
@@ -227,7 +229,9 @@ async fn a_file_that_is_no_store_is_left_alone() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("acequia.db");
         std::fs::write(&path, &file).unwrap();
-        let error = Store::open(&StoreUrl::Sqlite(path.clone())).unwrap_err();
+        let error = Store::open(&StoreUrl::Sqlite(path.clone()))
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no store of acequia"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), file);
     }

@@ -133,7 +133,7 @@ impl Setup {
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let store = Store::open(&settings.store).unwrap();
+        let store = Store::open(&settings.store).await.unwrap();
         let shutdown = CancellationToken::new();
         let running = {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use acequia::command::{Command, SystemId};
 use acequia::engine::{Action, Mode, State};
-use acequia::store::{CommitError, Committed, Feed, HISTORY_KEPT, Store};
+use acequia::store::{CommitError, Committed, Feed, HISTORY_KEPT, News, Store};
 use futures_util::future::{FutureExt, join_all};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
@@ -99,7 +99,7 @@ struct Answered {
 impl Recording {
     /// Changes the systems at random, one at a time and all at once in turn, so many times.
     async fn make(folder: &Path, systems: Vec<SystemId>, times: u32, dice: &mut Dice) -> Self {
-        let store = open(folder);
+        let store = open(folder).await;
         let mut feed = store.changes();
         let mut recording = Self {
             before: Contents::of(&store, &systems).await,
@@ -150,7 +150,10 @@ impl Recording {
 
     fn note(&mut self, feed: &mut Feed, folder: &Path) {
         self.changes
-            .extend(std::iter::from_fn(|| feed.try_recv().ok()));
+            .extend(std::iter::from_fn(|| match feed.try_recv() {
+                Ok(News::Change(committed)) => Some(committed),
+                _ => None,
+            }));
         let log = std::fs::metadata(folder.join("acequia.db-wal")).unwrap();
         self.answered.push(Answered {
             changes: self.changes.len(),
@@ -170,7 +173,7 @@ impl Recording {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("acequia.db"), database).unwrap();
         std::fs::write(folder.path().join("acequia.db-wal"), log).unwrap();
-        let store = open(folder.path());
+        let store = open(folder.path()).await;
         let contents = Contents::of(&store, &self.systems).await;
         let mut grown = contents.clone();
         for system in &self.systems[..2] {
@@ -182,7 +185,7 @@ impl Recording {
         }
         store.close().await;
         is_consistent(folder.path());
-        let store = open(folder.path());
+        let store = open(folder.path()).await;
         let found = Contents::of(&store, &self.systems).await;
         found.must_be(&grown, "it takes new changes");
         contents
@@ -318,7 +321,7 @@ async fn the_log_of_a_new_store_cut_anywhere_holds_what_was_answered_and_nothing
 /// A store that was closed in order, and one of its systems has as much history as is kept: each action that comes
 /// drives out another.
 async fn with_a_full_history(folder: &Path) -> Vec<SystemId> {
-    let store = open(folder);
+    let store = open(folder).await;
     let mut systems = vec![id("full")];
     for _ in 0..HISTORY_KEPT / 2 {
         for command in [timer(60), manual(), STOP] {
@@ -388,7 +391,7 @@ async fn a_checkpoint_torn_anywhere_loses_nothing() {
 async fn the_log_cut_anywhere_holds_a_change_with_the_answer_that_is_kept_or_neither() {
     const REQUESTS: u64 = 8;
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let north = id("north");
     let mut made = Vec::new();
     for seq in 1..=REQUESTS {
@@ -410,7 +413,7 @@ async fn the_log_cut_anywhere_holds_a_change_with_the_answer_that_is_kept_or_nei
         std::fs::write(folder.path().join("acequia.db"), &database).unwrap();
         let remainder = &log.0[..log.end(frames)];
         std::fs::write(folder.path().join("acequia.db-wal"), remainder).unwrap();
-        let store = open(folder.path());
+        let store = open(folder.path()).await;
         let now = store.load(&north).await.unwrap().seq;
         found.insert(now);
         for (seq, receipt) in &made {

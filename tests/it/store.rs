@@ -6,13 +6,14 @@ use std::path::Path;
 use acequia::command::{By, Command, IdempotencyKey, Request, SystemId};
 use acequia::engine::{Answer, Change, Decision, Outcome, Reason, State, decide, settle};
 use acequia::store::receipt::Receipt;
-use acequia::store::{CommitError, HISTORY_KEPT, Store, StoreUrl};
+use acequia::store::{CommitError, HISTORY_KEPT, News, Store, StoreUrl};
 use acequia::time::{BootId, Moment, Ticks, Zone};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-pub(crate) fn open(folder: &Path) -> Store {
-    Store::open(&StoreUrl::Sqlite(folder.join("acequia.db"))).unwrap()
+pub(crate) async fn open(folder: &Path) -> Store {
+    let url = StoreUrl::Sqlite(folder.join("acequia.db"));
+    Store::open(&url).await.unwrap()
 }
 
 pub(crate) fn id(name: &str) -> SystemId {
@@ -108,7 +109,9 @@ async fn the_feed_tells_every_change_once_in_order_and_after_it_can_be_read(stor
         made.push(carry_out(store, &system, &STOP).await);
     }
     for change in made {
-        let committed = feed.recv().await.unwrap();
+        let Ok(News::Change(committed)) = feed.recv().await else {
+            panic!("no change");
+        };
         assert_eq!((&committed.system, &committed.change), (&system, &change));
         assert!(store.load(&system).await.unwrap().seq >= change.state.seq);
     }
@@ -247,14 +250,14 @@ async fn conforms(store: &Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_conforms() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     conforms(&store).await;
 }
 
 #[tokio::test]
 async fn state_seq_and_history_survive_a_close_and_a_reopen() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let system = id("north");
     let timer = carry_out(&store, &system, &timer(90)).await;
     let ended = id("ended");
@@ -274,7 +277,7 @@ async fn state_seq_and_history_survive_a_close_and_a_reopen() {
         "no log is left behind"
     );
 
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     assert_eq!(store.load(&system).await, Ok(timer.state.clone()));
     assert_eq!(store.load(&ended).await, Ok(stop.state));
     assert_eq!(
@@ -287,18 +290,18 @@ async fn state_seq_and_history_survive_a_close_and_a_reopen() {
 #[tokio::test]
 async fn a_store_in_use_is_not_opened_twice() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     let url = StoreUrl::Sqlite(folder.path().join("acequia.db"));
-    let error = Store::open(&url).unwrap_err().to_string();
+    let error = Store::open(&url).await.unwrap_err().to_string();
     assert!(error.contains("in use by another process"), "{error}");
     store.close().await;
-    Store::open(&url).unwrap();
+    Store::open(&url).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_left_alone() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    let store = open(folder.path()).await;
     store.close().await;
     let path = folder.path().join("acequia.db");
     let file = rusqlite::Connection::open(&path).unwrap();
@@ -307,6 +310,7 @@ async fn a_file_of_a_newer_version_is_left_alone() {
     file.pragma_update(None, "application_id", id).unwrap();
     drop(file);
     let error = Store::open(&StoreUrl::Sqlite(path))
+        .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("schema version 99"), "{error}");
@@ -315,6 +319,6 @@ async fn a_file_of_a_newer_version_is_left_alone() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let url = StoreUrl::Sqlite("/nowhere/at/all/acequia.db".into());
-    let error = Store::open(&url).unwrap_err().to_string();
+    let error = Store::open(&url).await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all/acequia.db"), "{error}");
 }

@@ -2,13 +2,11 @@
 //!
 //! Decides nothing and writes nothing.
 
-use std::sync::Arc;
-
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
 use super::write::{Fate, Planned};
-use crate::store::{CommitError, Committed};
+use crate::store::{CommitError, News};
 
 /// A group after its commit.
 pub(super) struct Written {
@@ -23,7 +21,7 @@ const GROUPS_WAITING: usize = 16;
 /// Tells the feed, and then the callers, what was written. A task does it and not the thread that writes, because each
 /// sleeper that a thread outside the runtime wakes costs it a call of the kernel.
 pub(super) fn herald(
-    feed: broadcast::Sender<Arc<Committed>>,
+    feed: broadcast::Sender<News>,
     ended: DropGuard,
 ) -> (mpsc::Sender<Written>, tokio::task::JoinHandle<()>) {
     let (written, mut groups) = mpsc::channel::<Written>(GROUPS_WAITING);
@@ -33,7 +31,7 @@ pub(super) fn herald(
             for Planned { write, reply, fate } in group.valid {
                 if let (Some(committed), Fate::Applied) = (write.change, fate) {
                     // Nobody reads the feed while the gateway starts and stops: then there is nobody to tell.
-                    let _ = feed.send(committed);
+                    let _ = feed.send(News::Change(committed));
                 }
                 // A caller that went away does not undo what is durable.
                 let _ = write.reply.send(reply);

@@ -8,22 +8,21 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 
 use crate::command::{By, SystemId};
 use crate::engine::{Mode, Outcome, Reason};
+use crate::store::text::{Named, local, parse_local};
 use crate::time::BootId;
 
 /// A local time without zone, as text.
 pub(super) struct Local(pub(super) NaiveDateTime);
 
-const LOCAL_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f";
-
 impl ToSql for Local {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.format(LOCAL_FORMAT).to_string().into())
+        Ok(local(&self.0).into())
     }
 }
 
 impl FromSql for Local {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        NaiveDateTime::parse_from_str(value.as_str()?, LOCAL_FORMAT)
+        parse_local(value.as_str()?)
             .map(Self)
             .map_err(FromSqlError::other)
     }
@@ -57,42 +56,28 @@ impl FromSql for By {
     }
 }
 
-/// Stores a plain enum as the name on its right, and reads it back.
-macro_rules! stored_as_text {
-    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        impl ToSql for $name {
+/// Stores a plain value as its name.
+macro_rules! stored_as_name {
+    ($($type:ident),+) => {$(
+        impl ToSql for $type {
             fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(match self { $(Self::$variant => $text,)+ }.into())
+                Ok(self.name().into())
             }
         }
 
-        impl FromSql for $name {
+        impl FromSql for $type {
             fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                match value.as_str()? {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err(FromSqlError::other(std::io::Error::other(format!(
-                        concat!("no such ", stringify!($name), ": {:?}"), other
-                    )))),
-                }
+                let name = value.as_str()?;
+                Self::named(name).ok_or_else(|| {
+                    let problem = format!(concat!("no such ", stringify!($type), ": {:?}"), name);
+                    FromSqlError::other(std::io::Error::other(problem))
+                })
             }
         }
-    };
+    )+};
 }
 
-stored_as_text!(Mode { Timer = "timer", Manual = "manual" });
-stored_as_text!(Outcome {
-    Completed = "completed",
-    Stopped = "stopped",
-    Replaced = "replaced",
-    Limited = "limited",
-    Interrupted = "interrupted",
-});
-stored_as_text!(Reason {
-    TimerRunning = "timer_running",
-    ManualHasPriority = "manual_has_priority",
-    ManualRunning = "manual_running",
-    NotRunning = "not_running",
-});
+stored_as_name!(Mode, Outcome, Reason);
 
 impl ToSql for BootId {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

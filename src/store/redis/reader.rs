@@ -1,0 +1,247 @@
+//! The reader of the feed: every change that any node has committed, from the last one that was seen.
+//!
+//! What it reads it hands on; it writes nothing but what the server has lost and this process knows.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::ConnectionManager;
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
+use redis::{RedisError, RedisResult};
+
+use super::in_flight::Fate;
+use super::scripts::{self, strange};
+use super::shared::Shared;
+use super::{codec, registry};
+use crate::command::SystemId;
+use crate::time::SharedClock;
+
+/// Entries that are read at a time.
+const PORTION: usize = 1000;
+
+/// A place on the feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(u64, u64);
+
+impl FromStr for Place {
+    type Err = RedisError;
+
+    fn from_str(id: &str) -> Result<Self, RedisError> {
+        let wrong = || strange(&format!("{id:?} is no id of a stream"));
+        let (millis, count) = id.split_once('-').ok_or_else(wrong)?;
+        let number = |text: &str| text.parse().map_err(|_| wrong());
+        Ok(Self(number(millis)?, number(count)?))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+/// What is known after catching up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caught {
+    Everything,
+    /// The states of all systems, but not what happened in between.
+    WithGap,
+}
+
+/// The reader.
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    /// Up to where it has read; none before the first time.
+    place: Option<Place>,
+}
+
+impl Reader {
+    /// How long the server holds an answer back while there is no news.
+    pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            place: None,
+        }
+    }
+
+    /// Reads what happened since the last session, up to `newest`.
+    pub(super) async fn catch_up(
+        &mut self,
+        newest: &str,
+        oldest: &str,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<Caught> {
+        let (newest, oldest): (Place, Place) = (newest.parse()?, oldest.parse()?);
+        let Some(place) = self.place else {
+            self.read_states(connection).await?;
+            self.place = Some(newest);
+            return Ok(Caught::Everything);
+        };
+        if newest < place {
+            self.restore(connection).await?;
+        }
+        // Everything after `place` is there as long as nothing after it was forgotten. One that was forgotten up to just
+        // this place looks like a gap, and does no harm.
+        if newest < place || (oldest > place && newest != place) {
+            tracing::warn!(%place, %oldest, "the feed of Redis does not reach back to what was seen last: all states are read again");
+            self.read_states(connection).await?;
+            self.place = Some(newest);
+            self.shared.replica.gap();
+            return Ok(Caught::WithGap);
+        }
+        while self.place.is_some_and(|place| place < newest) {
+            let from = self.place.map(|place| format!("({place}"));
+            let read: StreamRangeReply = redis::cmd("XRANGE")
+                .arg(self.shared.keys.feed())
+                .arg(from)
+                .arg(newest.to_string())
+                .arg("COUNT")
+                .arg(PORTION)
+                .query_async(connection)
+                .await?;
+            if read.ids.is_empty() {
+                break;
+            }
+            self.take(&read.ids)?;
+        }
+        self.place = self.place.max(Some(newest));
+        Ok(Caught::Everything)
+    }
+
+    /// Reads all states, a portion at a time.
+    async fn read_states(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
+        let mut cursor = String::from("0");
+        loop {
+            let (next, states): (String, Vec<(String, String)>) = redis::cmd("HSCAN")
+                .arg(self.shared.keys.states())
+                .arg(&cursor)
+                .arg("COUNT")
+                .arg(PORTION)
+                .query_async(connection)
+                .await?;
+            for (system, state) in states {
+                match (SystemId::parse(&system), codec::state(&state)) {
+                    (Ok(system), Ok(state)) => drop(self.shared.replica.put(&system, &state)),
+                    _ => tracing::error!(system, state, "a state in Redis cannot be read"),
+                }
+            }
+            if next == "0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// The server is behind what it has told before: it was restored, or a replica that had not everything took its
+    /// place. What this process knows is given back.
+    async fn restore(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
+        let known = self.shared.replica.all();
+        let mut restored = 0;
+        for portion in known.chunks(PORTION) {
+            let states: Vec<_> = portion
+                .iter()
+                .map(|(system, state)| {
+                    let runs = state.run.is_some();
+                    (
+                        system.to_string(),
+                        state.seq,
+                        runs,
+                        codec::state_value(state),
+                    )
+                })
+                .collect();
+            restored += scripts::restore(&self.shared.keys, &states, connection).await?;
+        }
+        tracing::error!(
+            restored,
+            "Redis has lost changes that it had confirmed: the states are restored from this gateway's memory, \
+             the history of what was lost is not"
+        );
+        Ok(())
+    }
+
+    /// Reads the feed until that fails; says why.
+    pub(super) async fn follow(
+        &mut self,
+        mut feed: ConnectionManager,
+        mut commands: ConnectionManager,
+    ) -> RedisError {
+        loop {
+            if let Err(failed) = self.portion(&mut feed, &mut commands).await {
+                return failed;
+            }
+        }
+    }
+
+    async fn portion(
+        &mut self,
+        feed: &mut ConnectionManager,
+        commands: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        let asked = SharedClock::own_ticks();
+        let place = self.place.unwrap_or(Place(0, 0));
+        let read: Option<StreamReadReply> = redis::cmd("XREAD")
+            .arg("COUNT")
+            .arg(PORTION)
+            .arg("BLOCK")
+            .arg(Self::PATIENCE.as_millis() as u64)
+            .arg("STREAMS")
+            .arg(self.shared.keys.feed())
+            .arg(place.to_string())
+            .query_async(feed)
+            .await?;
+        self.shared.contact(asked);
+        let streams = read.into_iter().flat_map(|read| read.keys);
+        let entries: Vec<StreamId> = streams.flat_map(|stream| stream.ids).collect();
+        if self.take(&entries)? {
+            registry::refresh(&self.shared, commands).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands on what was read; true when systems were registered.
+    fn take(&mut self, entries: &[StreamId]) -> RedisResult<bool> {
+        let mut registered = false;
+        for entry in entries {
+            self.place = Some(entry.id.parse()?);
+            let field = |name| entry.get::<String>(name).unwrap_or_default();
+            registered |= !field("r").is_empty();
+            let system = field("s");
+            if !system.is_empty() {
+                self.hand_on(&system, &field("v"), &field("a"));
+            }
+            let nonce = field("n");
+            let ours = nonce.strip_prefix(self.shared.node.as_str());
+            let number = ours.and_then(|rest| rest.strip_prefix(':')?.parse().ok());
+            if let Some(number) = number {
+                self.shared.in_flight.end(number, Fate::Written);
+            }
+        }
+        Ok(registered)
+    }
+
+    fn hand_on(&self, system: &str, state: &str, action: &str) {
+        let read = || {
+            let action = (!action.is_empty()).then(|| codec::action(action));
+            let system = SystemId::parse(system).map_err(|e| e.to_string())?;
+            let state = codec::state(state).map_err(|e| e.to_string())?;
+            let action = action.transpose().map_err(|e| e.to_string())?;
+            Ok::<_, String>((system, state, action))
+        };
+        match read() {
+            Ok((system, state, action)) => self.shared.replica.change(&system, state, action),
+            Err(cause) => {
+                tracing::error!(
+                    system,
+                    state,
+                    cause,
+                    "a change on the feed of Redis cannot be read"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The task that keeps a session with the server: connect, fence off what older connections have left behind, catch up
+//! with the feed, serve, and again from the start when anything of it fails.
+//!
+//! It writes no change of its own; what it reads goes to the replica, and from there to everybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use redis::RedisResult;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+use super::in_flight::Fate;
+use super::reader::{Caught, Reader};
+use super::scripts;
+use super::shared::{Session, Shared};
+use super::timewatch::Watch;
+use crate::time::SharedClock;
+
+/// The server has so long to accept a connection, and to answer.
+const CONNECT: Duration = Duration::from_secs(1);
+const ANSWER: Duration = Duration::from_secs(2);
+/// Between two attempts to connect: from the first to the last of these, with jitter, so that not all nodes come back in
+/// the same moment; and soon enough that no run is a second too long because of it.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// Commands that may wait to be sent on a connection.
+const PIPELINE: usize = 1024;
+
+/// A new connection. The manager connects anew by itself; whoever must know that it did is fenced off by the generation.
+pub(super) async fn connect(
+    shared: &Shared,
+    answer_within: Duration,
+) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(answer_within))
+        .set_number_of_retries(0)
+        .set_pipeline_buffer_size(PIPELINE);
+    ConnectionManager::new_with_config(shared.client.clone(), config).await
+}
+
+/// The task, and what it knows of the sessions before.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    reader: Reader,
+    watch: Watch,
+}
+
+/// A session that has begun.
+pub(super) struct Live {
+    commands: ConnectionManager,
+    feed: ConnectionManager,
+    generation: u64,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            reader: Reader::new(Arc::clone(&shared)),
+            watch: Watch::new(Arc::clone(&shared)),
+            shared,
+        }
+    }
+
+    /// Keeps a session, for ever. Cancel by dropping it.
+    pub(super) async fn run(mut self, mut live: Live) {
+        loop {
+            let cause = self.serve(live).await;
+            self.shared.end();
+            tracing::warn!(%cause, "Redis does not answer: commands are refused until it does");
+            live = self.begin_again().await;
+            tracing::info!("Redis answers again");
+        }
+    }
+
+    async fn begin_again(&mut self) -> Live {
+        let mut pauses = pauses();
+        loop {
+            match self.begin().await {
+                Ok(live) => return live,
+                Err(cause) => tracing::debug!(%cause, "Redis does not answer yet"),
+            }
+            tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// One attempt to begin a session.
+    pub(super) async fn begin(&mut self) -> RedisResult<Live> {
+        let shared = Arc::clone(&self.shared);
+        let asked = SharedClock::own_ticks();
+        let mut commands = connect(&shared, ANSWER).await?;
+        let feed = connect(&shared, Reader::PATIENCE + ANSWER).await?;
+        let (generation, newest, oldest) =
+            scripts::fence(&shared.keys, &shared.node, &mut commands).await?;
+        self.watch.begin(&mut commands).await?;
+        let caught = self
+            .reader
+            .catch_up(&newest, &oldest, &mut commands)
+            .await?;
+        super::registry::refresh(&shared, &mut commands).await?;
+        shared.contact(asked);
+        shared.begin(Session {
+            connection: commands.clone(),
+            generation,
+        });
+        shared.in_flight.settle(
+            generation,
+            match caught {
+                Caught::Everything => Fate::NotWritten,
+                Caught::WithGap => Fate::Unknown,
+            },
+        );
+        Ok(Live {
+            commands,
+            feed,
+            generation,
+        })
+    }
+
+    /// Serves until something fails; says what.
+    async fn serve(&mut self, live: Live) -> String {
+        let Live {
+            commands,
+            feed,
+            generation,
+        } = live;
+        let doubted = self.shared.doubted.notified();
+        let failed = tokio::select! {
+            failed = self.reader.follow(feed, commands.clone()) => failed,
+            failed = self.watch.keep(commands) => failed,
+            () = doubted => return "an answer was lost".into(),
+        };
+        self.shared.doubt(generation);
+        // The doubt is known here.
+        let _ = tokio::time::timeout(Duration::ZERO, self.shared.doubted.notified()).await;
+        failed.to_string()
+    }
+}
+
+fn pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

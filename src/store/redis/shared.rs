@@ -1,0 +1,138 @@
+//! What the handle of the store and the task that keeps its session share.
+//!
+//! Values and locks; nothing is sent from here.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+
+use redis::Client;
+use redis::aio::ConnectionManager;
+use tokio::sync::{Notify, watch};
+
+use super::in_flight::InFlight;
+use super::keys::Keys;
+use super::replica::Replica;
+use crate::config::Systems;
+use crate::time::{SharedClock, Ticks};
+
+/// A session: a connection that has fenced off those before it.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) connection: ConnectionManager,
+    pub(super) generation: u64,
+}
+
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) keys: Keys,
+    /// The name of this process among all that share the server: random, new with every start.
+    pub(super) node: String,
+    pub(super) replica: Replica,
+    pub(super) in_flight: InFlight,
+    pub(super) clock: SharedClock,
+    /// The version of the clock that `clock` shows. Seen to change by who waits for news of it.
+    pub(super) clock_version: watch::Sender<String>,
+    /// The server's own clock minus the ticks of this machine, as read last.
+    pub(super) server_minus_own_ms: AtomicI64,
+    /// When the server was asked for the last time something that it has answered.
+    contact_ms: AtomicI64,
+    session: RwLock<Option<Session>>,
+    /// The session is in doubt.
+    pub(super) doubted: Notify,
+    /// Somebody wants a look at the clock before it is time.
+    pub(super) look: Notify,
+    pub(super) systems: OnceLock<watch::Sender<Arc<Systems>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let server = self.client.get_connection_info().addr().to_string();
+        f.debug_struct("Redis")
+            .field("server", &server)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(client: Client, keys: Keys, node: String, clock: SharedClock) -> Self {
+        Self {
+            client,
+            keys,
+            node,
+            replica: Replica::new(),
+            in_flight: InFlight::new(),
+            clock,
+            clock_version: watch::Sender::default(),
+            server_minus_own_ms: AtomicI64::default(),
+            contact_ms: AtomicI64::new(SharedClock::own_ticks().millis()),
+            session: RwLock::default(),
+            doubted: Notify::new(),
+            look: Notify::new(),
+            systems: OnceLock::new(),
+        }
+    }
+
+    /// The session; none while the server is away.
+    pub(super) fn session(&self) -> Option<Session> {
+        let session = self.session.read();
+        session
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+
+    pub(super) fn begin(&self, session: Session) {
+        *self
+            .session
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(session);
+    }
+
+    /// No session from now on.
+    pub(super) fn end(&self) {
+        *self
+            .session
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
+    /// A connection of this session did not answer: it is over.
+    pub(super) fn doubt(&self, generation: u64) {
+        let mut session = self
+            .session
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if session
+            .as_ref()
+            .is_some_and(|session| session.generation == generation)
+        {
+            *session = None;
+            self.doubted.notify_one();
+        }
+    }
+
+    /// The server has answered something that it was asked at that time.
+    pub(super) fn contact(&self, asked: Ticks) {
+        self.contact_ms.fetch_max(asked.millis(), Ordering::Relaxed);
+    }
+
+    /// How long ago the server was last known to answer, in milliseconds; none while it does.
+    pub(super) fn stale_ms(&self) -> Option<u64> {
+        let session = self
+            .session
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if session.is_some() {
+            return None;
+        }
+        let contact = Ticks::from_millis(self.contact_ms.load(Ordering::Relaxed));
+        let silent = SharedClock::own_ticks().since(contact);
+        Some(u64::try_from(silent).unwrap_or(0))
+    }
+
+    /// What the server's own clock shows now, in milliseconds, as far as this machine can reckon it.
+    pub(super) fn server_ms(&self) -> i64 {
+        let ahead = self.server_minus_own_ms.load(Ordering::Relaxed);
+        SharedClock::own_ticks().millis().saturating_add(ahead)
+    }
+}

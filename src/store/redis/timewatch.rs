@@ -1,0 +1,321 @@
+//! The watch over time: what all nodes agree on about the clock, and what happens when the server's clock, or the server
+//! itself, is not the one it was.
+//!
+//! Ticks are the server's clock without its steps. A step is noticed against the ticks of this machine and noted for all
+//! nodes, once, by who notices it first. No run is ever decided here: the engine does that, by the clock that is set here.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::RngExt;
+use redis::aio::ConnectionManager;
+use redis::{RedisError, RedisResult};
+
+use super::scripts::{self, Beat, strange};
+use super::shared::Shared;
+use super::timekeeper::{Sample, Timekeeper, Verdict};
+use super::{codec, server};
+use crate::time::{BootId, Reference, SharedClock, Ticks};
+
+/// Between two looks at the clock.
+const BEAT: Duration = Duration::from_millis(500);
+/// Looks after which every node that lives has answered a roll call.
+const BEATS_OF_A_ROLL: u32 = 5;
+/// A clock that is back by more than this from where somebody has seen it has stepped while nobody watched.
+const UNSEEN_MS: i64 = 1000;
+
+/// A roll call that this node waits for.
+struct Roll {
+    number: String,
+    beats: u32,
+}
+
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    time: Timekeeper,
+    /// The start of the server that this process has watched; none before the first session.
+    server: Option<String>,
+    /// The roll call that is to be answered, and with what.
+    answer: (String, i64),
+    /// The last roll call that was heard.
+    heard: String,
+    /// Called because the server's clock seems to have jumped ahead.
+    ahead: Option<Roll>,
+    /// What this machine's own zone said last.
+    own_offset_s: Option<i32>,
+}
+
+impl Watch {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            time: Timekeeper::default(),
+            server: None,
+            answer: Default::default(),
+            heard: String::new(),
+            ahead: None,
+            own_offset_s: None,
+        }
+    }
+
+    /// At the beginning of a session: which server is this, and how does its clock stand?
+    pub(super) async fn begin(&mut self, connection: &mut ConnectionManager) -> RedisResult<()> {
+        let server = server::look(connection).await?;
+        let (mut beat, mut sample) = self.beat(connection).await?;
+        if beat.version.is_empty() {
+            self.set_up(&server, &beat, connection).await?;
+            (beat, sample) = self.beat(connection).await?;
+        }
+        if self.server.is_none() {
+            (beat, sample) = self.arrive(&server, beat, sample, connection).await?;
+        } else if beat.server != server {
+            // Watched by this process, so what runs goes on.
+            tracing::warn!("Redis was started again, or another one took its place");
+            self.set(&beat, &[("server", server.clone())], connection)
+                .await?;
+        }
+        self.server = Some(server);
+        self.observe(beat, sample, connection).await
+    }
+
+    /// The first node of all.
+    async fn set_up(
+        &self,
+        server: &str,
+        beat: &Beat,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        let own = SharedClock::own_offset_s(beat.server_ms);
+        let fields = [
+            ("boot", codec::boot_value(new_boot())),
+            ("step", "0".into()),
+            ("offset", own.to_string()),
+            ("server", server.to_owned()),
+            ("seen", beat.server_ms.to_string()),
+            ("roll", "0".into()),
+        ];
+        self.set(beat, &fields, connection).await
+    }
+
+    /// This process is new. What it finds may have been watched by others, up to now, or by nobody.
+    async fn arrive(
+        &mut self,
+        server: &str,
+        mut beat: Beat,
+        mut sample: Sample,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<(Beat, Sample)> {
+        let own = SharedClock::own_offset_s(beat.server_ms);
+        self.own_offset_s = Some(own);
+        let odd = |beat: &Beat, sample: &Sample| {
+            let back = beat
+                .seen
+                .is_some_and(|seen| sample.ticks.millis() < seen - UNSEEN_MS);
+            (beat.server != server || back, beat.offset_s != own)
+        };
+        if odd(&beat, &sample) == (false, false) {
+            return Ok((beat, sample));
+        }
+        // Whoever lives has the say.
+        scripts::call_roll(&self.shared.keys, connection).await?;
+        for _ in 0..BEATS_OF_A_ROLL {
+            tokio::time::sleep(BEAT).await;
+            (beat, sample) = self.beat(connection).await?;
+        }
+        let alone = scripts::voices(&self.shared.keys, connection)
+            .await?
+            .is_empty();
+        let (unwatched, other_zone) = odd(&beat, &sample);
+        if other_zone && !alone {
+            tracing::warn!(
+                own_offset_s = own,
+                shown_offset_s = beat.offset_s,
+                "the time zone of this machine is not the one that the other gateways show; theirs is shown"
+            );
+        }
+        let mut fields = Vec::new();
+        if unwatched && alone {
+            tracing::warn!(
+                "Redis was started again, or its clock set back, while no gateway watched: what was running is interrupted"
+            );
+            fields.push(("boot", codec::boot_value(new_boot())));
+            fields.push(("seen", sample.ticks.millis().to_string()));
+            fields.push(("server", server.to_owned()));
+        }
+        if other_zone && alone {
+            fields.push(("offset", own.to_string()));
+        }
+        if !fields.is_empty() {
+            self.set(&beat, &fields, connection).await?;
+            (beat, sample) = self.beat(connection).await?;
+        }
+        Ok((beat, sample))
+    }
+
+    /// Looks at the clock again and again, until that fails; says why.
+    pub(super) async fn keep(&mut self, mut connection: ConnectionManager) -> RedisError {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            // Somebody may want to know earlier.
+            let _ = tokio::time::timeout(BEAT, shared.look.notified()).await;
+            let looked = async {
+                let (beat, sample) = self.beat(&mut connection).await?;
+                self.observe(beat, sample, &mut connection).await
+            };
+            if let Err(failed) = looked.await {
+                return failed;
+            }
+        }
+    }
+
+    async fn beat(&mut self, connection: &mut ConnectionManager) -> RedisResult<(Beat, Sample)> {
+        let shared = &self.shared;
+        let (roll, voice) = std::mem::take(&mut self.answer);
+        let asked = SharedClock::own_ticks();
+        let beat = scripts::beat(&shared.keys, &shared.node, (&roll, voice), connection).await?;
+        let sample = Sample {
+            asked,
+            answered: SharedClock::own_ticks(),
+            ticks: Ticks::from_millis(beat.server_ms - beat.step_ms),
+        };
+        let ahead = beat.server_ms - sample.answered.millis();
+        shared.server_minus_own_ms.store(ahead, Ordering::Relaxed);
+        shared.contact(asked);
+        Ok((beat, sample))
+    }
+
+    /// What a look at the clock leads to.
+    async fn observe(
+        &mut self,
+        beat: Beat,
+        sample: Sample,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        let verdict = self.time.observe(sample);
+        let off = match verdict {
+            Verdict::Steady => {
+                self.ahead = None;
+                0
+            }
+            Verdict::Stepped(by) => {
+                self.stepped(by, &beat, sample, connection).await?;
+                by
+            }
+        };
+        if beat.roll != self.heard {
+            self.heard.clone_from(&beat.roll);
+            self.answer = (beat.roll.clone(), off);
+        }
+        self.follow_zone(&beat, connection).await?;
+        self.set_clock(&beat)
+    }
+
+    /// The server's clock is not where it should be. One that went back would make runs longer: that is noted at once.
+    /// One that jumped ahead could as well be this machine, if it stood still: the others are asked first.
+    async fn stepped(
+        &mut self,
+        by: i64,
+        beat: &Beat,
+        sample: Sample,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        if by > 0 {
+            let Some(roll) = &mut self.ahead else {
+                let number = scripts::call_roll(&self.shared.keys, connection).await?;
+                self.ahead = Some(Roll { number, beats: 0 });
+                return Ok(());
+            };
+            roll.beats += 1;
+            if roll.beats < BEATS_OF_A_ROLL {
+                return Ok(());
+            }
+            let voices = scripts::voices(&self.shared.keys, connection).await?;
+            tracing::debug!(
+                roll = roll.number,
+                ?voices,
+                "the clock of Redis seems to be ahead"
+            );
+            self.ahead = None;
+            if voices
+                .iter()
+                .any(|(node, off)| *node != self.shared.node && *off == 0)
+            {
+                tracing::warn!(
+                    by_ms = by,
+                    "the clock of this machine has stood still, says every other gateway"
+                );
+                self.time.adopt(sample);
+                return Ok(());
+            }
+        }
+        let step = (beat.step_ms + by).to_string();
+        // Of several nodes that notice it one is first; the others find it noted at their next look.
+        if scripts::set_clock(
+            &self.shared.keys,
+            &beat.version,
+            &[("step", step)],
+            connection,
+        )
+        .await?
+        {
+            tracing::warn!(
+                by_ms = by,
+                "the clock of Redis has stepped; what runs is as long as it was asked for"
+            );
+            self.shared.look.notify_one();
+        }
+        Ok(())
+    }
+
+    /// When summer time begins or ends in this machine's own zone, it does for all.
+    async fn follow_zone(
+        &mut self,
+        beat: &Beat,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        let own = SharedClock::own_offset_s(beat.server_ms);
+        let before = self.own_offset_s.replace(own);
+        if before.is_some_and(|before| before != own) && beat.offset_s != own {
+            self.set(beat, &[("offset", own.to_string())], connection)
+                .await?;
+            self.shared.look.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Sets fields of the clock; that somebody else was first is as good.
+    async fn set(
+        &self,
+        beat: &Beat,
+        fields: &[(&str, String)],
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<()> {
+        scripts::set_clock(&self.shared.keys, &beat.version, fields, connection).await?;
+        Ok(())
+    }
+
+    /// Lets this process show what is agreed on.
+    fn set_clock(&self, beat: &Beat) -> RedisResult<()> {
+        let boot = codec::boot(&beat.boot).map_err(|cause| strange(&cause.to_string()))?;
+        let ticks_minus_own = self.time.offset_ms();
+        self.shared.clock.set(Reference {
+            wall_minus_own_ms: ticks_minus_own + beat.step_ms,
+            wall_minus_ticks_ms: beat.step_ms,
+            boot,
+            offset_s: beat.offset_s,
+        });
+        let version = &self.shared.clock_version;
+        version.send_if_modified(|known| {
+            let modified = *known != beat.version;
+            known.clone_from(&beat.version);
+            modified
+        });
+        Ok(())
+    }
+}
+
+/// A boot that there never was.
+fn new_boot() -> BootId {
+    BootId(rand::rng().random())
+}
