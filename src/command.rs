@@ -131,6 +131,14 @@ impl IdempotencyKey {
             None if text.contains('"') => return Err(InvalidKey),
             None => text.to_owned(),
         };
+        Self::bare(&key)
+    }
+
+    /// Takes the key itself, as [`IdempotencyKey::as_str`] gives it.
+    ///
+    /// # Errors
+    /// [`InvalidKey`].
+    pub fn bare(key: &str) -> Result<Self, InvalidKey> {
         let printable = key.bytes().all(|b| matches!(b, b' '..=b'~'));
         let valid = printable && (1..=Self::MAX_LEN).contains(&key.len());
         valid.then(|| Self(key.into())).ok_or(InvalidKey)

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+mod migrate;
+mod progress;
 mod simulate;
 
 /// `EX_CONFIG` of sysexits is 78; what the contract promises is 64.
@@ -54,6 +56,8 @@ enum Task {
     },
     /// Simulate fields, and controllers that ask a gateway for water
     Simulate(simulate::Arguments),
+    /// Move states, histories and kept answers from one store to another
+    Migrate(migrate::Arguments),
     /// Validate a configuration and print what is in force
     Check {
         /// Configuration file
@@ -78,6 +82,7 @@ fn main() {
             read(config.as_deref(), overrides).and_then(|(_, settings)| serve(settings, simulate))
         }
         Task::Simulate(arguments) => simulate::simulate(&arguments),
+        Task::Migrate(arguments) => migrate::move_all(&arguments),
         Task::Check { config } => check(&config),
     };
     let code = done.as_ref().err().map_or(0, |failure| failure.code);

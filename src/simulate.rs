@@ -1,7 +1,7 @@
 //! `acequia simulate`: its arguments, its files, and what it says at a terminal.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use acequia::simulator::outcome::Outcome;
 use acequia::simulator::scenario::{Overrides, Scenario};
 use acequia::simulator::{live, offline, report, summary};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use crate::progress::Bar;
 use crate::{Failure, failure, on_signal, runtime, with_causes};
 
 /// What a scenario that cannot be used ends with, as a configuration does.
@@ -76,8 +76,10 @@ pub(crate) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
         }
         None => {
             let all = scenario.days * scenario.systems.len() as f64;
-            let mut bar = Bar::new(all, &stop);
-            offline::run(&scenario, trace.is_some(), |days| bar.at(days))
+            let mut bar = Bar::new(all, "days");
+            offline::run(&scenario, trace.is_some(), |days| {
+                go_on(&mut bar, days, &stop)
+            })
         }
     };
     if stop.is_cancelled() {
@@ -119,61 +121,19 @@ async fn against(
     } else {
         live::adapted(&scenario, &listed)
     };
-    let mut bar = Bar::new(scenario.days, stop);
-    let running = live::run(&api, &scenario, &listed, trace, stop, |days| bar.at(days));
+    let mut bar = Bar::new(scenario.days, "days");
+    let go_on = |days| go_on(&mut bar, days, stop);
+    let running = live::run(&api, &scenario, &listed, trace, stop, go_on);
     running.await.map_err(|e| failed(&e))
 }
 
-/// How far it is: a bar at a terminal, or a line for each tenth elsewhere.
-struct Bar<'a> {
-    bar: ProgressBar,
-    is_terminal: bool,
-    all: f64,
-    tenths: u32,
-    stop: &'a CancellationToken,
-}
-
-impl<'a> Bar<'a> {
-    fn new(all: f64, stop: &'a CancellationToken) -> Self {
-        let is_terminal = io::stderr().is_terminal();
-        let bar = if is_terminal {
-            ProgressBar::new(all.ceil() as u64)
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} days  {eta} left") {
-            bar.set_style(style);
-        }
-        Self {
-            bar,
-            is_terminal,
-            all,
-            tenths: 0,
-            stop,
-        }
+/// Shows how far it is; ends the simulation when it is to stop.
+fn go_on(bar: &mut Bar, days: f64, stop: &CancellationToken) -> ControlFlow<()> {
+    bar.at(days);
+    if stop.is_cancelled() {
+        return ControlFlow::Break(());
     }
-
-    /// Days that have passed. Ends the simulation when it is to stop.
-    fn at(&mut self, days: f64) -> ControlFlow<()> {
-        self.bar.set_position(days as u64);
-        let reached = (10.0 * days / self.all) as u32;
-        if !self.is_terminal && reached > self.tenths {
-            self.tenths = reached;
-            // Who does not read it does not hold it up.
-            let all = (10.0 * self.all).round() / 10.0;
-            let _ = writeln!(io::stderr(), "{} % of {all} days", 10 * reached);
-        }
-        if self.stop.is_cancelled() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Drop for Bar<'_> {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
+    ControlFlow::Continue(())
 }
 
 /// No more violations than these are said.

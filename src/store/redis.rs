@@ -32,6 +32,7 @@ mod session;
 mod shared;
 mod timekeeper;
 mod timewatch;
+pub(super) mod transfer;
 
 use in_flight::{Fate, Ticket};
 use keys::Keys;
@@ -60,8 +61,22 @@ pub struct Redis {
 
 impl Redis {
     pub(super) async fn open(url: &RedisUrl) -> Result<Self, OpenError> {
-        let fail =
-            |cause: RedisError| OpenError(format!("the store {url} cannot be opened: {cause}"));
+        let store = Self::connect(url).await?;
+        let unfinished = store.unfinished().await;
+        match unfinished.map_err(|cause| cannot_open(url, &cause))? {
+            None => Ok(store),
+            Some(source) => {
+                let cut = format!(
+                    "moving everything into it from {source} was cut; run that migration again"
+                );
+                Err(cannot_open(url, &cut))
+            }
+        }
+    }
+
+    /// Also where a migration was cut.
+    async fn connect(url: &RedisUrl) -> Result<Self, OpenError> {
+        let fail = |cause: RedisError| cannot_open(url, &cause);
         // For `rediss`. Whoever was first has chosen the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = url.server.tcp_settings().clone().set_nodelay(true);
@@ -340,6 +355,10 @@ impl Redis {
         }
         self.shared.end();
     }
+}
+
+fn cannot_open(url: &RedisUrl, cause: &dyn std::fmt::Display) -> OpenError {
+    OpenError(format!("the store {url} cannot be opened: {cause}"))
 }
 
 /// A commit whose caller gives up while it is being sent leaves the book, or nobody could ever stop in order.

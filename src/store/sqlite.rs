@@ -30,6 +30,7 @@ mod quarantine;
 mod queue;
 mod receipts;
 mod rows;
+pub(super) mod transfer;
 mod unwritten;
 mod values;
 mod write;

@@ -69,4 +69,9 @@ impl Keys {
     pub(super) fn systems(&self) -> String {
         self.key("systems")
     }
+
+    /// Text: from where everything is being moved into this store. There only until that is done.
+    pub(super) fn migrating(&self) -> String {
+        self.key("migrating")
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! SQL only.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row, TransactionBehavior, named_params, params};
 
 use super::values::Local;
 use crate::command::{IdempotencyKey, Request};
@@ -74,6 +75,36 @@ pub(super) fn keep(connection: &Connection, receipt: &Receipt) -> rusqlite::Resu
             ":by": run.and_then(|run| run.by.as_ref()),
         })?;
     forget_oldest(connection, connection.last_insert_rowid(), now)
+}
+
+/// Keeps receipts of another store, oldest first.
+pub(super) fn import(connection: &mut Connection, receipts: &[Receipt]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for receipt in receipts {
+        keep(&transaction, receipt)?;
+    }
+    transaction.commit()
+}
+
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.query_row("SELECT count(*) FROM receipts", [], |row| row.get(0))
+}
+
+/// Those after the row `after`, oldest first. What cannot be read is left out.
+pub(super) fn page(
+    connection: &Connection,
+    after: i64,
+    most: usize,
+) -> rusqlite::Result<Vec<(i64, Receipt)>> {
+    let sql = "SELECT * FROM receipts WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![after, most], |row| {
+        let key: String = row.get("key")?;
+        let id = row.get("id")?;
+        let key = IdempotencyKey::bare(&key).map_err(FromSqlError::other)?;
+        Ok((id, receipt(&key, row)?))
+    })?;
+    rows.collect()
 }
 
 fn forget_oldest(

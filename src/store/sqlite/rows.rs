@@ -220,6 +220,22 @@ fn write_action(
     Ok(())
 }
 
+/// Writes systems that are not there yet, each with its history, in one transaction.
+pub(super) fn import<'a>(
+    connection: &mut Connection,
+    systems: impl Iterator<Item = (&'a SystemId, &'a State, &'a [Action])>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (system, state, actions) in systems {
+        let count = u32::try_from(actions.len()).unwrap_or(u32::MAX);
+        insert_state(&transaction, system, state, count)?;
+        for action in actions {
+            write_action(&transaction, system, action)?;
+        }
+    }
+    transaction.commit()
+}
+
 fn forget_oldest(connection: &Connection, system: &SystemId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
