@@ -1,6 +1,6 @@
 // Moments as numbers: the calendar, and what is no moment.
 import { describe, expect, it } from "vitest";
-import { hourLabel, secondsOf } from "./civil";
+import { hourLabel, secondsOf, timeLabel } from "./civil";
 
 const DAY_S = 86_400;
 
@@ -80,5 +80,13 @@ describe("the label of an hour", () => {
     expect(hourLabel(at("2026-11-23T06:59:59.999"))).toBe("06:00");
     expect(hourLabel(at("2026-11-24T00:00:00"))).toBe("00:00");
     expect(hourLabel(at("1969-12-31T23:00:00"))).toBe("23:00");
+  });
+});
+
+describe("the time of day", () => {
+  it("is in whole seconds, also before 1970", () => {
+    expect(timeLabel(at("2026-11-23T06:59:59.999"))).toBe("06:59:59");
+    expect(timeLabel(at("2026-11-24T00:00:00") - 0.5)).toBe("23:59:59");
+    expect(timeLabel(at("1969-12-31T23:04:05"))).toBe("23:04:05");
   });
 });

@@ -19,8 +19,14 @@ export function secondsOf(written: string): number | null {
 
 /** The hour in which a moment of the axis lies: `06:00`. */
 export function hourLabel(seconds: number): string {
-  const hour = Math.floor(modulo(seconds, DAY_S) / HOUR_S);
-  return `${String(hour).padStart(2, "0")}:00`;
+  return `${timeLabel(seconds).slice(0, 2)}:00`;
+}
+
+/** The time of day of a moment of the axis, in whole seconds: `06:59:59`. */
+export function timeLabel(seconds: number): string {
+  const ofDay = Math.floor(modulo(seconds, DAY_S));
+  const figures = [Math.floor(ofDay / HOUR_S), Math.floor(ofDay / 60) % 60, ofDay % 60];
+  return figures.map((figure) => String(figure).padStart(2, "0")).join(":");
 }
 
 /**

@@ -194,14 +194,14 @@ describe("what is known", () => {
   it("is live for three seconds after a clock, then late, and after ten seconds unknown", () => {
     const room = roomOf(heard);
     expect(freshness(room, 3999)).toEqual({ level: "live" });
-    expect(freshness(room, 4000)).toEqual({ level: "late", seconds: 3 });
-    expect(freshness(room, 11_000)).toEqual({ level: "late", seconds: 10 });
-    expect(freshness(room, 11_001)).toEqual({ level: "unknown", since: "2026-11-23T09:14:01" });
+    expect(freshness(room, 4000)).toEqual({ level: "late", seconds: 3, isStoreAway: false });
+    expect(freshness(room, 11_000)).toEqual({ level: "late", seconds: 10, isStoreAway: false });
+    expect(freshness(room, 11_001)).toEqual({ level: "unknown", since: "09:14:01", isStoreAway: false });
   });
 
   it("is no more alive by a clock that tells of a change that was missed", () => {
     const missed = after(...joinedAt(state(7)), tick(8, 2000), tick(8, 3000), tick(8, 4000));
-    expect(freshness(roomOf(missed), 4000)).toEqual({ level: "late", seconds: 4 });
+    expect(freshness(roomOf(missed), 4000)).toEqual({ level: "late", seconds: 4, isStoreAway: false });
   });
 
   it("does not depend on the connection", () => {
@@ -212,7 +212,7 @@ describe("what is known", () => {
   });
 
   it("is nothing where no clock ever came", () => {
-    expect(freshness(roomOf(after()), 10_001)).toEqual({ level: "unknown", since: null });
+    expect(freshness(roomOf(after()), 10_001)).toEqual({ level: "unknown", since: null, isStoreAway: false });
   });
 
   it("allows a start while it is live or late, not before the first state and not when it is unknown", () => {
@@ -225,7 +225,7 @@ describe("what is known", () => {
   it("is older by as long as the machine slept, and so is the countdown", () => {
     const running = after(...joinedAt(timer(7, 9000)), { kind: "slept", ms: 5000 });
     expect(remainingMs(roomOf(running), 0)).toBe(4000);
-    expect(freshness(roomOf(running), 0)).toEqual({ level: "late", seconds: 5 });
+    expect(freshness(roomOf(running), 0)).toEqual({ level: "late", seconds: 5, isStoreAway: false });
   });
 });
 

@@ -1,6 +1,7 @@
 // What this page knows of one system, and how its news changes that: the seq rule, the age of what is known, the
 // countdown. Never touches the network, the document or a clock: moments arrive as `at`.
 import { NO_ASKS, overtaken, type Asks } from "./asks";
+import { secondsOf, timeLabel } from "./civil";
 import type { Effect, Instant } from "./events";
 import { NO_RECORDS, type Records } from "./records";
 import type { Clock, Refusal, State, System } from "./wire";
@@ -11,6 +12,9 @@ const KNOWN_MS = 10_000;
 
 /** Without a clock for so long, a room that should have one is joined again. */
 const SILENCE_MS = 5000;
+
+/** A clock is told in whole seconds, and the age of the state in milliseconds: what is counted back from both wavers. */
+const WAVER_S = 2;
 
 /** A snapshot is not taken anew more often than this because of clocks that come unevenly. */
 const FRESH_MS = 3000;
@@ -35,6 +39,10 @@ export interface Room {
   /** The greatest seq heard on this connection; a new connection starts without one. */
   readonly seq: number;
   readonly now: string | null;
+  /** How old the state was at the last clock; null where the gateway reached its store. */
+  readonly staleMs: number | null;
+  /** When the state was last known to be the newest, on the axis of the gateway's times. */
+  readonly knownS: number | null;
   /** When the last clock came; before the first one, when this page began to look. */
   readonly clockAt: Instant;
   /** When the last snapshot came or was asked for in vain. */
@@ -60,6 +68,8 @@ export function begin(id: string, at: Instant): Room {
     stateAt: at,
     seq: -1,
     now: null,
+    staleMs: null,
+    knownS: null,
     clockAt: at,
     joinedAt: at,
     hasMissed: true,
@@ -88,14 +98,12 @@ export function offConnection(room: Room): Room {
 
 export function onSnapshot(room: Room, system: System, at: Instant): Room {
   const here: Room = {
-    ...room,
+    ...withClock(room, system.clock, at),
     membership: room.membership === "out" ? "out" : "in",
     joinError: null,
     joinedAt: at,
     hasMissed: false,
     profile: profileOf(system),
-    now: system.clock.now,
-    clockAt: at,
   };
   // A live state may overtake the snapshot. An equal seq is the same state with fresher times.
   if (system.state.seq < here.seq) return here;
@@ -137,12 +145,27 @@ export function onClock(room: Room, clock: Clock, at: Instant): RoomStep {
   // no more alive than it was.
   if (clock.seq > room.seq) return join({ ...room, now: clock.now, hasMissed: true }, at);
 
-  const ticked = { ...room, now: clock.now, clockAt: at };
+  const ticked = withClock(room, clock, at);
 
   // Clocks that come late or all at once were held up, and so perhaps was the state: its times are taken anew.
   const isRunning = room.state !== null && room.state.mode !== "wait";
   const isFresh = at - room.joinedAt < FRESH_MS;
   return isRunning && !isFresh && !follows(room, clock, at) ? join(ticked, at) : only(ticked);
+}
+
+/** A clock of the state that is shown. */
+function withClock(room: Room, clock: Clock, at: Instant): Room {
+  const staleMs = clock.stale_ms ?? null;
+  return { ...room, now: clock.now, staleMs, knownS: knownSince(room, clock), clockAt: at };
+}
+
+/** While it gets older, what was said of it before stays: it would waver by a second. */
+function knownSince({ knownS: before }: Room, { now, stale_ms = 0 }: Clock): number | null {
+  const at = secondsOf(now);
+  if (at === null) return null;
+  const known = at - stale_ms / 1000;
+  const isTheSame = stale_ms > 0 && before !== null && Math.abs(known - before) <= WAVER_S;
+  return isTheSame ? before : known;
 }
 
 /** The next second, about a second later. */
@@ -177,23 +200,27 @@ function only(room: Room): RoomStep {
   return { room, effects: [] };
 }
 
-/** How far what is shown can be trusted. Decided by the age of the last clock alone: a broken connection can take most
- *  of a minute to be noticed. `since`: the gateway's time at the last clock, if there ever was one. */
+/** How far what is shown can be trusted. Decided by the age of the last clock, and by that of the state at that clock: a
+ *  broken connection can take most of a minute to be noticed. `since`: the gateway's time of day when the state was last
+ *  known, if it ever was. `isStoreAway`: the gateway is heard, and does not reach its store. */
 export type Freshness =
   | { level: "live" }
-  | { level: "late"; seconds: number }
-  | { level: "unknown"; since: string | null };
+  | { level: "late"; seconds: number; isStoreAway: boolean }
+  | { level: "unknown"; since: string | null; isStoreAway: boolean };
 
 export function freshness(room: Room, at: Instant): Freshness {
-  const age = at - room.clockAt;
-  if (age < LIVE_MS) return { level: "live" };
-  if (age <= KNOWN_MS) return { level: "late", seconds: Math.floor(age / 1000) };
-  return { level: "unknown", since: room.now };
+  const silence = at - room.clockAt;
+  const age = silence + (room.staleMs ?? 0);
+  const isStoreAway = room.staleMs !== null && silence < LIVE_MS;
+  if (age < LIVE_MS && !isStoreAway) return { level: "live" };
+  if (age <= KNOWN_MS) return { level: "late", seconds: Math.max(1, Math.floor(age / 1000)), isStoreAway };
+  return { level: "unknown", since: room.knownS === null ? null : timeLabel(room.knownS), isStoreAway };
 }
 
-/** Something may be started where it is known what runs. */
+/** Something may be started where it is known what runs, and where the gateway does not refuse every start anyway. */
 export function mayStart(room: Room, at: Instant): boolean {
-  return room.state !== null && room.asks.pending?.command !== "stop" && freshness(room, at).level !== "unknown";
+  const isStopping = room.asks.pending?.command === "stop";
+  return room.state !== null && !isStopping && room.staleMs === null && freshness(room, at).level !== "unknown";
 }
 
 /** What is left of the run at the given moment; null where the run has no end. */

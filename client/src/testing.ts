@@ -54,6 +54,11 @@ export function tick(seq: number, at = 0, now = "2026-11-23T09:14:01"): Event {
   return { kind: "clock", clock: { system: "north", now, seq }, at };
 }
 
+/** A clock of a gateway that does not reach its store. */
+export function staleTick(seq: number, at: number, staleMs: number, now = "2026-11-23T09:14:01"): Event {
+  return { kind: "clock", clock: { system: "north", now, seq, stale_ms: staleMs }, at };
+}
+
 /** The model after these events, and the effects of the last one. */
 export function after(place: Place, ...events: Event[]): Step {
   const start: Step = { model: begin(place, 0), effects: [] };

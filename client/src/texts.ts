@@ -33,9 +33,11 @@ export interface Texts {
   live: string;
   late: string;
   noNews: (seconds: number) => string;
+  stateOf: (seconds: number) => string;
   stateUnknown: string;
   stateUnknownSince: (time: string) => string;
   unknownHint: string;
+  storeAwayHint: string;
   joinFailed: string;
   mode: Record<Mode, string>;
   modeHint: Record<Mode, string>;
@@ -123,10 +125,13 @@ const en: Texts = {
   live: "Live",
   late: "No news from the gateway",
   noNews: (seconds) => `No news for ${seconds} s`,
+  stateOf: (seconds) => `State of ${seconds} s ago`,
   stateUnknown: "State unknown",
   stateUnknownSince: (time) => `State unknown since ${time}`,
   unknownHint:
     "The gateway does not answer. Nothing can be started from here. STOP is sent until it is confirmed; if in doubt, close the valve by hand.",
+  storeAwayHint:
+    "The gateway answers, but does not reach its database: it refuses commands until it does. STOP is sent until it is confirmed; if in doubt, close the valve by hand.",
   joinFailed: "The gateway does not let us in yet:",
   mode: { wait: "Waiting", timer: "Timer", manual: "Manual" },
   modeHint: {
@@ -243,10 +248,13 @@ const fr: Texts = {
   live: "En direct",
   late: "La passerelle se tait",
   noNews: (seconds) => `Silence depuis ${seconds} s`,
+  stateOf: (seconds) => `État d’il y a ${seconds} s`,
   stateUnknown: "État inconnu",
   stateUnknownSince: (time) => `État inconnu depuis ${time}`,
   unknownHint:
     "La passerelle ne répond pas. Rien ne peut être lancé d’ici. L’ARRÊT est envoyé jusqu’à confirmation\u00a0; en cas de doute, fermez la vanne à la main.",
+  storeAwayHint:
+    "La passerelle répond, mais n’atteint pas sa base de données\u00a0: elle refuse les commandes tant que cela dure. L’ARRÊT est envoyé jusqu’à confirmation\u00a0; en cas de doute, fermez la vanne à la main.",
   joinFailed: "La passerelle ne nous laisse pas encore entrer\u00a0:",
   mode: { wait: "En attente", timer: "Minuterie", manual: "Manuel" },
   modeHint: {

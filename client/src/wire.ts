@@ -21,11 +21,13 @@ export interface State {
   by: string | null;
 }
 
-/** `seq` is that of the current state, so that a missed change shows within a second. */
+/** `seq` is that of the current state, so that a missed change shows within a second. `stale_ms` is there while the
+ *  gateway does not reach its store: for so long it has not known whether its state is still the newest. */
 export interface Clock {
   system: string;
   now: string;
   seq: number;
+  stale_ms?: number;
 }
 
 export interface System {

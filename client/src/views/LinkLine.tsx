@@ -1,7 +1,6 @@
 // How far what is shown can be trusted: live, late, unknown. Always there and always as tall, so that nothing moves
 // under a finger. Seconds are counted in silence; what changes is said.
 import { useComputed } from "@preact/signals";
-import { moment } from "../format";
 import { texts } from "../language";
 import type { Model } from "../model";
 import { freshness, type Freshness, type Room } from "../room";
@@ -15,16 +14,18 @@ export function LinkLine({ session, find }: { session: Session; find: (model: Mo
     room.value === null ? { level: "live" } : freshness(room.value, session.at.value),
   );
   const level = useComputed(() => fresh.value.level);
+  const isStoreAway = useComputed(() => fresh.value.level !== "live" && fresh.value.isStoreAway);
   const isNew = useComputed(() => room.value?.now == null && level.value !== "unknown");
   const said = useComputed(() => {
     return isNew.value ? texts.value.connecting : inWords(fresh.value, texts.value);
   });
   const joinError = room.value?.joinError ?? null;
   const words = texts.value;
+  const says = { live: words.live, late: words.late, unknown: "" };
   // Where no room is looked at, nothing is heard, and nothing is wrong.
   if (room.value === null) return null;
   return (
-    <div class="link" data-freshness={level.value}>
+    <div class="link" data-freshness={level.value} data-store={isStoreAway.value ? "away" : undefined}>
       <p class="link-line">
         <span class="link-dot" aria-hidden="true" />
         {said}
@@ -33,12 +34,13 @@ export function LinkLine({ session, find }: { session: Session; find: (model: Mo
         {level.value === "unknown" && (
           <p class="link-hint">
             <span class="hidden">{said} </span>
-            {words.unknownHint}
+            {isStoreAway.value ? words.storeAwayHint : words.unknownHint}
           </p>
         )}
       </div>
       <div role="status">
-        <span class="hidden">{!isNew.value && { live: words.live, late: words.late, unknown: "" }[level.value]}</span>
+        <span class="hidden">{!isNew.value && !isStoreAway.value && says[level.value]}</span>
+        {isStoreAway.value && level.value === "late" && <p class="link-hint">{words.storeAwayHint}</p>}
         {joinError !== null && (
           <p class="link-hint">
             {words.joinFailed} {joinError}
@@ -54,8 +56,8 @@ export function inWords(fresh: Freshness, words: Texts): string {
     case "live":
       return words.live;
     case "late":
-      return words.noNews(fresh.seconds);
+      return fresh.isStoreAway ? words.stateOf(fresh.seconds) : words.noNews(fresh.seconds);
     case "unknown":
-      return fresh.since === null ? words.stateUnknown : words.stateUnknownSince(moment(fresh.since).time);
+      return fresh.since === null ? words.stateUnknown : words.stateUnknownSince(fresh.since);
   }
 }
