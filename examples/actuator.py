@@ -4,17 +4,17 @@
     actuator.py http://127.0.0.1:8001 north --open 'pinctrl set 17 op dh' --close 'pinctrl set 17 op dl'
 
 The valve is open only while three things hold: the newest state says so, its deadline has not come, and a clock of the
-gateway was heard within the lease. In every other case it is closed.
+gateway was heard within the lease, of one that reaches its store. In every other case it is closed.
 
 Each line of the output begins with the time, in seconds, on the clock that is used for all of this:
 
     open state, closed state    the gateway said so
     closed start                nothing has been heard yet
     closed deadline             the run is over, whether the gateway has said it or not
-    closed lease                the gateway was not heard for the lease
+    closed lease                no gateway that reaches its store was heard for the lease
     closed max-open             the limit of our own, --max-open; until the gateway closes, too
     closed stop                 this program ends
-    connected, lost …           the gateway; a lost one is looked for until it is found
+    connected, lost …           the gateway; a lost one, or another, is looked for until it is found
     refused …                   there is no such system at the gateway
     failed …                    a command has failed and is tried again: look at the valve
 
@@ -51,6 +51,8 @@ TICK_S = 0.05
 COMMAND_S = 10.0
 # Before a command or a connection that has failed is tried again.
 RETRY_S = 1.0
+# A gateway that does not reach its store is left for another at most so seldom: they may all be without it.
+STAY_S = 60.0
 # The gateway will not like it better the next time.
 FINAL = ("invalid_system_id", "bad_request")
 
@@ -198,6 +200,8 @@ class Gateway(threading.Thread):
         self.system = system
         self.own_lease = lease
         self.lease = lease or LEASE_S
+        # How long the next gateway may go without its store before it is left: the first one as if it were silent.
+        self.stay = self.silence()
         self.news: queue.SimpleQueue[tuple] = queue.SimpleQueue()
         self.last_words = ""
 
@@ -241,7 +245,9 @@ class Gateway(threading.Thread):
             await client.emit("join", self.system, callback=lambda answer: packets.put_nowait(("answer", answer)))
 
         seq = -1  # a new connection knows nothing
-        heard = now()
+        heard = known = now()
+        reaches_store = False  # nor whether what it tells is the newest
+        held: tuple | None = None  # a run that opens nothing before that is known
         await join()
         while True:
             event, payload = "", {}
@@ -252,12 +258,22 @@ class Gateway(threading.Thread):
             if at - heard >= self.silence():
                 # Also when something has come: what a machine reads first after a suspend is old.
                 raise ConnectionError(f"no clock for {at - heard:.1f} s")
+            if event == "clock":
+                reaches_store = "stale_ms" not in payload
             if event == "state" and payload["seq"] > seq:
                 seq = payload["seq"]
-                self.news.put(("state", at, payload["mode"], payload["remaining_ms"]))
+                state = ("state", at, payload["mode"], payload["remaining_ms"])
+                held = None if reaches_store or payload["mode"] == "wait" else state
+                if held is None:
+                    self.news.put(state)
             elif event == "clock" and payload["seq"] == seq:
                 heard = at
-                self.news.put(("clock", at))
+                if reaches_store:
+                    known, self.stay = at, self.silence()
+                    if held is not None:
+                        self.news.put(held)
+                        held = None
+                    self.news.put(("clock", at))
             elif event == "clock" and payload["seq"] > seq:
                 # A change was missed, perhaps a stop: this clock is no reason to go on.
                 await join()
@@ -265,6 +281,10 @@ class Gateway(threading.Thread):
                 self.joined(payload)
             elif event == "disconnect":
                 raise ConnectionError("the gateway has hung up")
+            if at - known >= self.stay:
+                # Another one may reach its store. If none does, it is no use to change for ever.
+                self.stay = min(self.stay * 2, STAY_S)
+                raise ConnectionError("a gateway that does not reach its store")
 
     def joined(self, answer: dict) -> None:
         if not answer["ok"]:

@@ -27,11 +27,11 @@ id = "limited"
 lease_seconds = 5
 manual_limit = 2
 "#;
-const LEASE_MS: i64 = 5_000;
+pub(crate) const LEASE_MS: i64 = 5_000;
 /// How far a valve may be from what was asked for.
 const TOLERANCE_MS: i64 = 500;
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemClock::new().unwrap().now().ticks.millis()
 }
 
@@ -44,7 +44,7 @@ fn assert_near(what: &str, is: i64, should: i64) {
 }
 
 #[track_caller]
-fn assert_lease(silent: i64) {
+pub(crate) fn assert_lease(silent: i64) {
     // The actuator may have heard the last clock a little before the test.
     assert!(
         (LEASE_MS - 300..=LEASE_MS + 1_000).contains(&silent),
@@ -53,7 +53,7 @@ fn assert_lease(silent: i64) {
 }
 
 /// `examples/actuator.py`, killed when it is dropped.
-struct Actuator {
+pub(crate) struct Actuator {
     child: Child,
     lines: mpsc::UnboundedReceiver<(i64, String)>,
 }
@@ -67,7 +67,7 @@ impl Actuator {
         Self::at(&format!("http://{}", gateway.address), system, more)
     }
 
-    fn at(url: &str, system: &str, more: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn at(url: &str, system: &str, more: impl FnOnce(&mut Command)) -> Self {
         let mut command = python();
         command
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/actuator.py"))
@@ -98,14 +98,14 @@ impl Actuator {
     }
 
     /// The next line, which must begin so; returns when it was said.
-    async fn says(&mut self, words: &str) -> i64 {
+    pub(crate) async fn says(&mut self, words: &str) -> i64 {
         let (at, said) = self.line().await;
         assert!(said.starts_with(words), "waited for {words:?}: {said:?}");
         at
     }
 
     /// The next line about the valve, which must be this one; returns when it was said.
-    async fn valve(&mut self, words: &str) -> i64 {
+    pub(crate) async fn valve(&mut self, words: &str) -> i64 {
         loop {
             let (at, said) = self.line().await;
             if !["connected", "lost"].contains(&said.split(' ').next().unwrap()) {
@@ -126,7 +126,7 @@ impl Actuator {
     }
 
     /// Waits until it is in the room with its valve closed.
-    async fn ready(mut self) -> Self {
+    pub(crate) async fn ready(mut self) -> Self {
         let mut said = [self.line().await.1, self.line().await.1];
         said.sort();
         // The first snapshot may come before the valve has arrived.

@@ -34,6 +34,7 @@ mod rooms;
 mod safety;
 mod season;
 mod simulation;
+mod stale;
 mod steps;
 mod store;
 mod strangers;
