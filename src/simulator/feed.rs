@@ -19,12 +19,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A feed that is silent for so long is given up: a frame comes every second.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Names of the original.
+/// Names of the original, and one of ours: it is there while the gateway does not reach its store.
 #[derive(Deserialize)]
 struct Frame {
     mode: String,
     timestamp: String,
     to: Option<String>,
+    stale_ms: Option<u64>,
 }
 
 /// Follows the feed for as long as somebody listens at the other end.
@@ -69,9 +70,13 @@ async fn connect(authority: &str, id: &str) -> Option<WebSocketStream<TcpStream>
     tokio::time::timeout(SILENCE, connecting).await.ok()?
 }
 
-/// What remains is the distance of two times of one frame: they were read from one clock at one moment.
+/// What remains is the distance of two times of one frame: they were read from one clock at one moment. A frame of a
+/// gateway that does not reach its store is no sign of life: somebody may have stopped the run at another one.
 fn understood(text: &str) -> Option<Heard> {
     let frame: Frame = serde_json::from_str(text).ok()?;
+    if frame.stale_ms.is_some() {
+        return None;
+    }
     let time = |text: &str| text.parse::<NaiveDateTime>().ok();
     let now = time(&frame.timestamp)?;
     let remaining = frame
@@ -87,6 +92,11 @@ fn understood(text: &str) -> Option<Heard> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::SinkExt;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+    use tokio_tungstenite::tungstenite::Message;
+
     use super::*;
 
     #[test]
@@ -115,5 +125,36 @@ mod tests {
             })
         );
         assert_eq!(understood("close"), None);
+    }
+
+    #[test]
+    fn a_frame_of_a_gateway_that_does_not_reach_its_store_is_not_heard() {
+        let stale = r#"{"mode":"manual_mode","timestamp":"2026-11-23T09:14:01","since":"2026-11-23T09:14:00.250","to":null,"stale_ms":0}"#;
+        assert_eq!(understood(stale), None);
+    }
+
+    #[tokio::test]
+    async fn a_feed_whose_gateway_does_not_reach_its_store_goes_on_unheard() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let (sender, mut heard) = mpsc::channel(4);
+        let following = tokio::spawn(follow(authority, "north".into(), sender));
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut feed = accept_async(stream).await.unwrap();
+        for (mode, stale) in [
+            ("manual", ""),
+            ("manual", r#","stale_ms":1000"#),
+            ("manual", r#","stale_ms":2000"#),
+            ("wait", ""),
+        ] {
+            let frame = format!(
+                r#"{{"mode":"{mode}_mode","timestamp":"2026-11-23T09:14:01","since":null,"to":null{stale}}}"#
+            );
+            feed.send(Message::text(frame)).await.unwrap();
+        }
+        assert!(heard.recv().await.unwrap().is_running);
+        let next = heard.recv().await.unwrap();
+        assert!(!next.is_running, "what lies between is not heard");
+        following.abort();
     }
 }
