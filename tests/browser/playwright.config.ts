@@ -4,7 +4,13 @@ import { defineConfig } from "@playwright/test";
 import { CHROMIUM, isRoot } from "./harness/chromium.ts";
 
 /** What waits for most of its time, until a page is red or a minute is over: it costs those that work nothing. */
-const WAITING = ["**/asleep.spec.ts", "**/gateway-killed.spec.ts", "**/network-cut.spec.ts", "**/screenshots.spec.ts"];
+const WAITING = [
+  "**/asleep.spec.ts",
+  "**/gateway-killed.spec.ts",
+  "**/network-cut.spec.ts",
+  "**/redis-away.spec.ts",
+  "**/screenshots.spec.ts",
+];
 
 export default defineConfig({
   testDir: "specs",

@@ -2,12 +2,12 @@
 // with. Never ends a process that it did not start, and leaves none behind.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { wallClock } from "./faketime.ts";
+import { freezeProcess } from "./freezing.ts";
 import type { Action, Answer, Command, State, System } from "../../../client/src/wire.ts";
 
 const BINARY = process.env["BROWSER_TESTS_BINARY"] ?? join(import.meta.dirname, "../../../target/debug/acequia");
@@ -27,6 +27,8 @@ export interface Setup {
   clock?: string;
   /** Simulated fields and controllers, as in the demonstration. */
   simulated?: boolean;
+  /** Where its store is, if it is not a file of its own. */
+  store?: string | undefined;
 }
 
 export const NORTH: SystemSetup = { id: "north", name: "North field" };
@@ -36,19 +38,22 @@ export const GREENHOUSE: SystemSetup = { id: "greenhouse", name: "Greenhouse", t
 export class Gateway {
   readonly port: number;
   readonly #folder: string;
+  readonly #store: string | undefined;
   #process: ChildProcess;
 
-  private constructor(folder: string, running: Running) {
+  private constructor(folder: string, store: string | undefined, running: Running) {
     this.#folder = folder;
+    this.#store = store;
     this.#process = running.process;
     this.port = running.port;
   }
 
-  static async start({ systems = [NORTH, ORCHARD, GREENHOUSE], origins = [], clock, simulated = false }: Setup = {}): Promise<Gateway> {
+  static async start(setup: Setup = {}): Promise<Gateway> {
+    const { systems = [NORTH, ORCHARD, GREENHOUSE], origins = [], clock, simulated = false, store } = setup;
     const folder = await mkdtemp(join(tmpdir(), "acequia-browser-"));
     try {
       await writeFile(join(folder, "acequia.toml"), configuration(systems, origins));
-      return new Gateway(folder, await run(folder, 0, { clock, simulated }));
+      return new Gateway(folder, store, await run(folder, 0, { clock, simulated, store }));
     } catch (failure) {
       await rm(folder, { recursive: true });
       throw failure;
@@ -69,17 +74,12 @@ export class Gateway {
 
   /** Again, on the same port and the same store; at another time where the wall clock of its machine is off. */
   async restart(clock?: string): Promise<void> {
-    this.#process = (await run(this.#folder, this.port, { clock, simulated: false })).process;
+    this.#process = (await run(this.#folder, this.port, { clock, simulated: false, store: this.#store })).process;
   }
 
   /** It is there, keeps its connections, and does nothing. */
   freeze(): void {
-    this.#process.kill("SIGSTOP");
-    // A busy machine takes a moment to stop the last of its threads, in which it still answers.
-    const began = performance.now();
-    while (!isStopped(this.#process.pid ?? 0)) {
-      if (performance.now() - began > 5000) throw new Error("the gateway does not stop");
-    }
+    freezeProcess(this.#process);
   }
 
   thaw(): void {
@@ -118,12 +118,6 @@ export class Gateway {
   }
 }
 
-/** Every thread of it is. */
-function isStopped(process: number): boolean {
-  const threads = `/proc/${process}/task`;
-  return readdirSync(threads).every((thread) => / T \d/.test(readFileSync(join(threads, thread, "stat"), "utf8")));
-}
-
 interface Running {
   process: ChildProcess;
   port: number;
@@ -132,12 +126,13 @@ interface Running {
 interface HowToRun {
   clock: string | undefined;
   simulated: boolean;
+  store: string | undefined;
 }
 
 /** Returns when it listens; port 0 lets the machine choose. */
-async function run(folder: string, port: number, { clock, simulated }: HowToRun): Promise<Running> {
+async function run(folder: string, port: number, how: HowToRun): Promise<Running> {
+  const { clock, simulated, store = `sqlite:${join(folder, "acequia.db")}` } = how;
   const config = join(folder, "acequia.toml");
-  const store = `sqlite:${join(folder, "acequia.db")}`;
   const listen = `127.0.0.1:${port}`;
   const flags = simulated ? ["--simulate"] : [];
   const child = spawn(BINARY, ["serve", "--config", config, "--store", store, "--listen", listen, ...flags], {

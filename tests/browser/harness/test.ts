@@ -1,13 +1,15 @@
-// The test of every spec: gateways, proxies and pages of other origins that end with it, whether it passes or fails.
+// The test of every spec: gateways, their stores, proxies and pages of other origins that end with it, whether it passes or fails.
 // Never shares a gateway between tests: they run side by side.
 import { test as base } from "@playwright/test";
 import { Gateway, type Setup } from "./gateway.ts";
 import { Original } from "./original.ts";
 import { Proxy } from "./proxy.ts";
+import { Redis } from "./redis.ts";
 
 export { expect } from "@playwright/test";
 
 interface Started {
+  startRedis: () => Promise<Redis>;
   startGateway: (setup?: Setup) => Promise<Gateway>;
   startProxy: (gateway: Gateway) => Promise<Proxy>;
   /** Serves the original's page at an origin of its own. */
@@ -15,6 +17,9 @@ interface Started {
 }
 
 export const test = base.extend<Started>({
+  startRedis: async ({}, use) => {
+    await ended(use, () => Redis.start());
+  },
   startGateway: async ({}, use) => {
     await ended(use, (setup?: Setup) => Gateway.start(setup));
   },
