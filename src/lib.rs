@@ -13,17 +13,19 @@
 //!
 //! 1. [`engine`] and [`command`] import nothing of ours but each other and [`time`]'s types. They cannot wait and hold
 //!    no clock.
-//! 2. Nothing is live before it is durable, but for what closes a valve while the disk does not write. The store owns
-//!    the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
+//! 2. Nothing is live before it is durable, but for what closes a valve while the disk of one machine does not write. The
+//!    store owns the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
 //! 3. Only `http`, `legacy`, `socket`, `rooms` and `error` use `wire`. Only `socket`, `rooms` and `members` know
 //!    socketioxide. `rooms` never writes; `socket` never submits.
 //! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
-//!    them elsewhere).
-//! 5. Deadlines are data in the states, fired by one loop, never a task per system.
+//!    them elsewhere). Where several machines share a store, its clock is the only one.
+//! 5. Deadlines are data in the states, fired by one loop, never a task per system. Any node may fire one, or show a run
+//!    anew: the `seq` that a change expects lets exactly one win.
 //! 6. Every queue is bounded, and what happens when it is full is written beside it.
 //! 7. A process that loses its memory loses nothing but connections, and ends that no disk would take: then it trusts no
-//!    run. Idle systems cost no CPU.
-//! 8. Locks are std's, short, never across an await. SQLite lives on its own threads.
+//!    run. Idle systems cost no CPU. What a commit became is never guessed: it is read.
+//! 8. Locks are std's, short, never across an await. SQLite lives on its own threads. What rooms and feeds show comes from
+//!    memory: no store that hangs holds up a clock.
 //! 9. Small errors inside, one `ApiError` at the edge; causes go to the log, never to the client.
 //! 10. One slow, stalled or hostile client costs the others nothing.
 //! 11. [`simulator`] knows the gateway only over the network, but for its season without one: `stand_in`, `offline` and

@@ -39,6 +39,7 @@ use keys::Keys;
 use scripts::{Commit, Committed, Kind};
 use session::Keeper;
 use shared::{Session, Shared};
+use timewatch::SCHEMA;
 
 /// What opens is carried out within so long of being sent, or not at all: whoever asked for it may have given up.
 const OPENS_WITHIN_MS: i64 = 2000;
@@ -49,6 +50,8 @@ const SEEN_WITHIN: Duration = Duration::from_secs(1);
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// A node that shows times by a clock that was set hears of it within so long.
 const CLOCK_WITHIN: Duration = Duration::from_secs(1);
+/// How long the last word to the server may take.
+const GOOD_BYE: Duration = Duration::from_millis(250);
 /// States that are read at a time.
 const STATES_AT_A_TIME: usize = 1000;
 
@@ -62,6 +65,7 @@ pub struct Redis {
 impl Redis {
     pub(super) async fn open(url: &RedisUrl) -> Result<Self, OpenError> {
         let store = Self::connect(url).await?;
+        store.is_known().await.map_err(|what| cannot_open(url, &what))?;
         let unfinished = store.unfinished().await;
         match unfinished.map_err(|cause| cannot_open(url, &cause))? {
             None => Ok(store),
@@ -96,6 +100,23 @@ impl Redis {
             shared,
             keeper: Arc::new(Mutex::new(Some(keeper))),
         })
+    }
+
+    /// # Errors
+    /// When it was written by a newer version.
+    async fn is_known(&self) -> Result<(), String> {
+        let mut session = self.session().ok_or("it does not answer any more")?;
+        let schema: Result<Option<u32>, _> = redis::cmd("HGET")
+            .arg(self.shared.keys.clock())
+            .arg("schema")
+            .query_async(&mut session.connection)
+            .await;
+        match schema.map_err(|cause| cause.to_string())? {
+            Some(newer) if newer > SCHEMA => Err(format!(
+                "it has schema version {newer}, this acequia knows up to {SCHEMA}"
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
@@ -353,7 +374,14 @@ impl Redis {
             // It was told to end just now.
             let _ = keeper.await;
         }
+        let session = self.session();
         self.shared.end();
+        if let Some(mut session) = session {
+            // Nothing of this node is on its way any more. What is left behind without this is a name and a number.
+            let mut gone = redis::cmd("HDEL");
+            gone.arg(self.shared.keys.fences()).arg(&self.shared.node);
+            let _ = timeout(GOOD_BYE, gone.exec_async(&mut session.connection)).await;
+        }
     }
 }
 

@@ -47,7 +47,7 @@ fn a_bad_configuration_is_one_line_with_file_key_and_what_is_allowed_and_exit_64
         ("listen = ", &["x.toml", "line 1"]),
         ("\n\nlisten = \"a\" x", &["x.toml", "line 3"]),
         (
-            "store = \"redis://box/0\"",
+            "store = \"redis://box/north\"",
             &["x.toml", "store", "sqlite:PATH"],
         ),
         ("store = \"sqlite:\"", &["x.toml", "store", "sqlite:PATH"]),

@@ -18,6 +18,9 @@ use super::timekeeper::{Sample, Timekeeper, Verdict};
 use super::{codec, server};
 use crate::time::{BootId, Reference, SharedClock, Ticks};
 
+/// Grows with every change of what the keys hold; a store with a greater number was written by a newer acequia.
+pub(super) const SCHEMA: u32 = 1;
+
 /// Between two looks at the clock.
 const BEAT: Duration = Duration::from_millis(500);
 /// Looks after which every node that lives has answered a roll call.
@@ -88,6 +91,7 @@ impl Watch {
     ) -> RedisResult<()> {
         let own = SharedClock::own_offset_s(beat.server_ms);
         let fields = [
+            ("schema", SCHEMA.to_string()),
             ("boot", codec::boot_value(new_boot())),
             ("step", "0".into()),
             ("offset", own.to_string()),
