@@ -10,11 +10,12 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisError, RedisResult};
+use tokio::time::timeout;
 
 use super::in_flight::Fate;
 use super::scripts::{self, strange};
 use super::shared::Shared;
-use super::{codec, registry};
+use super::{CLOCK_WITHIN, codec, registry};
 use crate::command::SystemId;
 use crate::time::SharedClock;
 
@@ -106,7 +107,7 @@ impl Reader {
             if read.ids.is_empty() {
                 break;
             }
-            self.take(&read.ids)?;
+            self.take(&read.ids).await?;
         }
         self.place = self.place.max(Some(newest));
         Ok(Caught::Everything)
@@ -197,19 +198,22 @@ impl Reader {
         self.shared.contact(asked);
         let streams = read.into_iter().flat_map(|read| read.keys);
         let entries: Vec<StreamId> = streams.flat_map(|stream| stream.ids).collect();
-        if self.take(&entries)? {
+        if self.take(&entries).await? {
             registry::refresh(&self.shared, commands).await?;
         }
         Ok(())
     }
 
     /// Hands on what was read; true when systems were registered.
-    fn take(&mut self, entries: &[StreamId]) -> RedisResult<bool> {
+    async fn take(&mut self, entries: &[StreamId]) -> RedisResult<bool> {
         let mut registered = false;
         for entry in entries {
             self.place = Some(entry.id.parse()?);
             let field = |name| entry.get::<String>(name).unwrap_or_default();
             registered |= !field("r").is_empty();
+            if let Ok(version) = field("c").parse() {
+                self.wait_for_clock(version).await;
+            }
             let system = field("s");
             if !system.is_empty() {
                 self.hand_on(&system, &field("v"), &field("a"));
@@ -222,6 +226,19 @@ impl Reader {
             }
         }
         Ok(registered)
+    }
+
+    /// Waits until this process shows times by this clock, or a later one: a run that is shown anew by it would be shown
+    /// here as it was before.
+    async fn wait_for_clock(&self, version: u64) {
+        let mut known = self.shared.clock_version.subscribe();
+        let is_known = |known: &String| known.parse().is_ok_and(|known: u64| known >= version);
+        if is_known(&known.borrow()) {
+            return;
+        }
+        self.shared.look.notify_one();
+        // Without news the session is about to end.
+        let _ = timeout(CLOCK_WITHIN, known.wait_for(is_known)).await;
     }
 
     fn hand_on(&self, system: &str, state: &str, action: &str) {

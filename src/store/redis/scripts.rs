@@ -226,7 +226,8 @@ pub(super) async fn set_clock(
     connection: &mut ConnectionManager,
 ) -> RedisResult<bool> {
     let mut call = CLOCK.prepare_invoke();
-    call.key(keys.clock()).arg(version);
+    call.key(keys.clock()).key(keys.feed());
+    call.arg(version).arg(FEED_KEPT);
     for (name, value) in fields {
         call.arg(*name).arg(value);
     }
