@@ -131,13 +131,17 @@ pub struct Systems {
 }
 
 impl Systems {
-    /// All that are registered, by whomever, with the default system of this gateway.
+    /// These, with the settings that are registered for them, and all others that are.
     #[must_use]
-    pub fn updated(&self, registered: Vec<System>) -> Self {
-        let mut all = registered;
-        if !all.iter().any(|system| system.id == self.default) {
-            all.extend(self.get(&self.default).cloned());
-        }
+    pub fn updated(&self, registered: impl Iterator<Item = System>) -> Self {
+        let mut all: Vec<System> = registered.collect();
+        all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let missing = self.by_id.iter().filter(|system| {
+            let found = all.binary_search_by(|other| other.id.cmp(&system.id));
+            found.is_err()
+        });
+        let missing: Vec<System> = missing.cloned().collect();
+        all.extend(missing);
         all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Self {
             by_id: all.into(),

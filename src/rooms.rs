@@ -205,18 +205,23 @@ impl Rooms {
     async fn catch_up(&self) {
         let store = self.gateway.store();
         let behind = self.members.watched().into_iter();
-        let behind = behind.filter(|(system, seen)| store.known(system).seq > *seen);
+        let behind = behind.filter_map(|(system, seen)| {
+            let state = store.known(&system);
+            (state.seq > seen).then_some((system, seen, state))
+        });
         let mut read = stream::iter(behind)
-            .map(|(system, seen)| async move {
+            .map(|(system, seen, state)| async move {
                 let actions = store.history(&system, ACTIONS_TOLD_AGAIN, None).await;
-                (system, seen, actions)
+                (system, seen, state, actions)
             })
             .buffered(HISTORIES_AT_ONCE);
-        while let Some((system, seen, actions)) = read.next().await {
-            self.tell_state(&system, &store.known(&system)).await;
+        while let Some((system, seen, state, actions)) = read.next().await {
+            self.tell_state(&system, &state).await;
             match actions {
                 Ok(actions) => {
-                    for action in actions.iter().rev().filter(|action| action.id > seen) {
+                    // What ended later is told with the change that the feed still holds.
+                    let missed = |action: &&Action| action.id > seen && action.id <= state.seq;
+                    for action in actions.iter().rev().filter(missed) {
                         self.tell_action(&system, action).await;
                     }
                 }

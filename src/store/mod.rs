@@ -235,8 +235,7 @@ impl Store {
     pub async fn failed(&self) {
         match self {
             Self::Sqlite(store) => store.failed().await,
-            // A server that is away may come back.
-            Self::Redis(_) => std::future::pending().await,
+            Self::Redis(store) => store.failed_for_good().await,
         }
     }
 

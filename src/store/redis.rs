@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::receipt::Receipt;
 use super::{CommitError, Feed, OpenError, ReadError, RedisUrl};
 use crate::command::SystemId;
 use crate::config::Systems;
-use crate::engine::{Action, Answer, Change, State};
+use crate::engine::{Action, State};
 use crate::time::{BootId, Clock, Reference, SharedClock, Ticks};
 
 mod codec;
+mod commit;
 mod in_flight;
 mod keys;
 mod reader;
@@ -34,20 +34,11 @@ mod timekeeper;
 mod timewatch;
 pub(super) mod transfer;
 
-use in_flight::{Fate, Ticket};
 use keys::Keys;
-use scripts::{Commit, Committed, Kind};
 use session::Keeper;
 use shared::{Session, Shared};
 use timewatch::SCHEMA;
 
-/// What opens is carried out within so long of being sent, or not at all: whoever asked for it may have given up.
-const OPENS_WITHIN_MS: i64 = 2000;
-/// A change that is written was seen on this process's own feed within so long, or it is answered without that.
-const SEEN_WITHIN: Duration = Duration::from_secs(1);
-/// How long it may take to find out what became of a commit whose answer was lost. After that it is answered that this is
-/// not known.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 /// A node that shows times by a clock that was set hears of it within so long.
 const CLOCK_WITHIN: Duration = Duration::from_secs(1);
 /// How long the last word to the server may take.
@@ -65,7 +56,10 @@ pub struct Redis {
 impl Redis {
     pub(super) async fn open(url: &RedisUrl) -> Result<Self, OpenError> {
         let store = Self::connect(url).await?;
-        store.is_known().await.map_err(|what| cannot_open(url, &what))?;
+        store
+            .is_known()
+            .await
+            .map_err(|what| cannot_open(url, &what))?;
         let unfinished = store.unfinished().await;
         match unfinished.map_err(|cause| cannot_open(url, &cause))? {
             None => Ok(store),
@@ -182,12 +176,14 @@ impl Redis {
                 .await;
             let states = states.map_err(|error| self.failed(&session, &error))?;
             for (id, state) in portion.iter().zip(states) {
-                let system = readable(id, SystemId::parse(id))?;
                 let state = state.map_or(Ok(State::default()), |state| {
                     readable(id, codec::state(&state))
-                })?;
-                // It can have been stopped since the list was read.
-                if state.run.is_some() {
+                });
+                // One that cannot be read is no reason not to see to the others; one can have been stopped since the
+                // list was read.
+                if let (Ok(system), Ok(state)) = (readable(id, SystemId::parse(id)), state)
+                    && state.run.is_some()
+                {
                     running.push((system, state));
                 }
             }
@@ -224,14 +220,18 @@ impl Redis {
         self.shared.replica.changes()
     }
 
+    /// Asks for something to be written that changes nothing.
     pub(super) async fn ping(&self) -> Result<(), ReadError> {
         let mut session = self.session().ok_or(ReadError::Unavailable)?;
-        let answered: Result<String, _> = redis::cmd("PING")
-            .query_async(&mut session.connection)
-            .await;
-        answered
-            .map(drop)
-            .map_err(|error| self.failed(&session, &error))
+        let mut nothing = redis::cmd("HDEL");
+        nothing.arg(self.shared.keys.fences()).arg("");
+        let answered = nothing.exec_async(&mut session.connection).await;
+        answered.map_err(|error| self.failed(&session, &error))
+    }
+
+    /// Ends when nobody keeps the session any more.
+    pub(super) async fn failed_for_good(&self) {
+        self.shared.ended.cancelled().await;
     }
 
     /// Notes a stop, so that no opening that was decided before it can be carried out after it.
@@ -243,120 +243,6 @@ impl Redis {
             self.failed(&session, &error);
             CommitError::Unavailable
         })
-    }
-
-    /// Commits a change, or an answer that says that there was none, or both. The answer that was kept before under the
-    /// same key, if any.
-    pub(super) async fn commit(
-        &self,
-        system: &SystemId,
-        change: Option<Change>,
-        receipt: Option<Receipt>,
-    ) -> Result<Option<Answer>, CommitError> {
-        let mut session = self.session().ok_or(CommitError::Unavailable)?;
-        let ticket = self.shared.in_flight.begin(session.generation);
-        let version = self.shared.clock_version.borrow().clone();
-        let commit = self.prepare(
-            &session,
-            &ticket,
-            &version,
-            system,
-            change.as_ref(),
-            receipt.as_ref(),
-        );
-        let kind = commit.kind;
-        let mut on_its_way = OnItsWay {
-            shared: &self.shared,
-            number: Some(ticket.number),
-        };
-        let sent = commit
-            .send(&self.shared.keys, &mut session.connection)
-            .await;
-        let number = ticket.number;
-        let not_written = |error| {
-            self.shared.in_flight.end(number, Fate::NotWritten);
-            Err(error)
-        };
-        on_its_way.number = None;
-        match sent {
-            Ok(Committed::Done(kept)) => {
-                if kind == Kind::Answers {
-                    self.shared.in_flight.end(number, Fate::Written);
-                } else if timeout(SEEN_WITHIN, ticket.fate).await.is_err() {
-                    tracing::debug!(%system, "a change was not seen on the feed yet");
-                }
-                kept.map_or(Ok(None), |kept| answer(receipt.as_ref(), &kept))
-            }
-            Ok(Committed::Known(kept)) => {
-                self.shared.in_flight.end(number, Fate::NotWritten);
-                answer(receipt.as_ref(), &kept)
-            }
-            Ok(Committed::Stale) => not_written(CommitError::Stale),
-            Ok(Committed::Late) => not_written(CommitError::Overloaded),
-            Ok(Committed::OldClock) => {
-                self.wait_for_clock(&version).await;
-                not_written(CommitError::Stale)
-            }
-            Ok(Committed::Fenced) => not_written(after_all(kind)),
-            Err(error) if error.code().is_some() => {
-                tracing::error!(%error, "Redis has refused a commit");
-                not_written(CommitError::Unavailable)
-            }
-            Err(error) => {
-                tracing::warn!(%error, %system, "Redis has not answered a commit: it is found out what became of it");
-                self.shared.doubt(session.generation);
-                // A caller who gives up now leaves the ticket to the feed.
-                match timeout(SETTLED_WITHIN, ticket.fate).await {
-                    Ok(Ok(Fate::Written)) => Ok(None),
-                    Ok(Ok(Fate::NotWritten)) => Err(after_all(kind)),
-                    Ok(Ok(Fate::Unknown) | Err(_)) | Err(_) => Err(CommitError::Unavailable),
-                }
-            }
-        }
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        session: &Session,
-        ticket: &Ticket,
-        clock_version: &'a str,
-        system: &'a SystemId,
-        change: Option<&Change>,
-        receipt: Option<&'a Receipt>,
-    ) -> Commit<'a> {
-        let run = change.and_then(|change| change.state.run.as_ref());
-        let kind = match change {
-            None => Kind::Answers,
-            Some(change) if change.closes() => Kind::Closes,
-            Some(_) => Kind::Opens,
-        };
-        let answered_seq = receipt.map_or(0, |receipt| receipt.answer.shown.seq);
-        let action = change.and_then(|change| change.action.as_ref());
-        Commit {
-            node: &self.shared.node,
-            generation: session.generation,
-            nonce: format!("{}:{}", self.shared.node, ticket.number),
-            system,
-            expected_seq: change.map_or(answered_seq, Change::expected_seq),
-            kind,
-            state: change.map_or_else(String::new, |change| codec::state_value(&change.state)),
-            action: action.map_or_else(String::new, codec::action_value),
-            started: run.map_or(Ticks::from_millis(0), |run| run.started),
-            valid_until_ms: self.shared.server_ms().saturating_add(OPENS_WITHIN_MS),
-            clock_version,
-            key: receipt.map_or("", |receipt| receipt.request.key.as_str()),
-            receipt: receipt.map_or_else(String::new, codec::receipt_value),
-            ticks: receipt.map_or(Ticks::from_millis(0), |receipt| receipt.ticks),
-        }
-    }
-
-    /// Waits until this process has heard how the clock stands now.
-    async fn wait_for_clock(&self, known: &str) {
-        self.shared.look.notify_one();
-        let mut version = self.shared.clock_version.subscribe();
-        let news = version.wait_for(|version| version != known);
-        // Without news it is tried again all the same.
-        let _ = timeout(CLOCK_WITHIN, news).await;
     }
 
     pub(super) async fn commit_in_hand(&self) {
@@ -387,43 +273,6 @@ impl Redis {
 
 fn cannot_open(url: &RedisUrl, cause: &dyn std::fmt::Display) -> OpenError {
     OpenError(format!("the store {url} cannot be opened: {cause}"))
-}
-
-/// A commit whose caller gives up while it is being sent leaves the book, or nobody could ever stop in order.
-struct OnItsWay<'a> {
-    shared: &'a Shared,
-    number: Option<u64>,
-}
-
-impl Drop for OnItsWay<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.shared.in_flight.end(number, Fate::Unknown);
-        }
-    }
-}
-
-/// A commit that was not written although it was valid: what closes a valve is tried again at once.
-fn after_all(kind: Kind) -> CommitError {
-    match kind {
-        Kind::Closes => CommitError::Stale,
-        Kind::Opens | Kind::Answers => CommitError::Unavailable,
-    }
-}
-
-/// The answer that is kept, if the request is the one that it was given to.
-fn answer(receipt: Option<&Receipt>, kept: &str) -> Result<Option<Answer>, CommitError> {
-    let Some(receipt) = receipt else {
-        return Ok(None);
-    };
-    match codec::receipt(&receipt.request.key, kept) {
-        Ok(kept) if kept.request == receipt.request => Ok(Some(kept.answer)),
-        Ok(_) => Err(CommitError::KeyReused),
-        Err(cause) => {
-            tracing::error!(%cause, kept, "an answer that is kept in Redis cannot be read");
-            Err(CommitError::Unavailable)
-        }
-    }
 }
 
 /// Something in the server that cannot be read was written by somebody else.

@@ -112,31 +112,21 @@ impl fmt::Debug for RedisUrl {
 
 /// The text with `***` in place of a password, wherever a URL can have one.
 pub(crate) fn masked(text: &str) -> String {
-    let (front, query) = match text.split_once('?') {
-        Some((front, query)) => (front, Some(query)),
-        None => (text, None),
+    // A password can contain anything by mistake: all from the first ':' behind the scheme to the last '@'.
+    let from = text.find("://").map_or(0, |scheme| scheme + 3);
+    let mut shown = match text.rfind('@') {
+        Some(at) if at >= from => match text[from..at].find(':') {
+            Some(colon) => format!("{}:***{}", &text[..from + colon], &text[at..]),
+            None => text.to_owned(),
+        },
+        _ => text.to_owned(),
     };
-    // A password can contain an unescaped '@' by mistake: everything up to the last one is taken for it.
-    let mut shown = match (front.find("://"), front.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            let credentials = &front[scheme + 3..at];
-            let user = credentials.split(':').next().unwrap_or_default();
-            let secret = if credentials.contains(':') {
-                ":***"
-            } else {
-                ""
-            };
-            format!("{}://{user}{secret}{}", &front[..scheme], &front[at..])
-        }
-        _ => front.to_owned(),
-    };
-    if let Some(query) = query {
+    if let Some((front, query)) = shown.split_once('?') {
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
             Some(("pass", _)) => "pass=***",
             _ => pair,
         });
-        shown.push('?');
-        shown.push_str(&pairs.collect::<Vec<_>>().join("&"));
+        shown = format!("{front}?{}", pairs.collect::<Vec<_>>().join("&"));
     }
     shown
 }
@@ -190,6 +180,9 @@ mod tests {
             "redis://pump:s3cret@box?prefix=",
             "redis://pump:s3cret@box?timeout=1",
             "postgres://pump:s3cret@box",
+            "redis://pump:s3?cret@box",
+            "redis:pump:s3cret@box",
+            "rediss//pump:s3cret@box",
         ] {
             let refused = StoreUrl::parse(text).unwrap_err();
             assert!(!refused.contains("cret"), "{refused}");

@@ -12,11 +12,12 @@ local fields = redis.call('HMGET', clock, 'version', 'boot', 'step', 'offset', '
 local ticks = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(fields[3] or 0)
 
 -- How far the clock got is for who comes when nobody else has watched it.
-if fields[6] and math.abs(ticks - tonumber(fields[6])) >= tonumber(seen_every) and redis.call('EXISTS', running) == 1 then
-  redis.call('HSET', clock, 'seen', string.format('%.0f', ticks))
+if fields[6] and ticks - tonumber(fields[6]) >= tonumber(seen_every) and redis.call('EXISTS', running) == 1 then
+  -- A server that is full can still be looked at.
+  redis.pcall('HSET', clock, 'seen', string.format('%.0f', ticks))
 end
 if fields[7] and fields[7] == answers then
-  redis.call('HSET', voices, node, voice)
+  redis.pcall('HSET', voices, node, voice)
 end
 
 local answer = { time[1], time[2] }

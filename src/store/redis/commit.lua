@@ -32,31 +32,40 @@ if (current and string.match(current, '%d+') or '0') ~= expected then
 end
 
 if kind == 'opens' then
-  local stopped = redis.call('GET', stops)
-  if stopped and tonumber(started) < tonumber(stopped) then
-    return { 'stale' }
-  end
   local time = redis.call('TIME')
   if time[1] * 1000 + time[2] / 1000 > tonumber(valid_until) then
     return { 'late' }
   end
-  -- The same run, shown anew by a node that has not heard yet how the clock stands now.
   local run = current and cjson.decode(current)[2]
-  if type(run) == 'table' and run[3] == tonumber(started)
-    and (redis.call('HGET', clock, 'version') or '') ~= clock_version then
-    return { 'clock' }
+  if type(run) == 'table' and run[3] == tonumber(started) then
+    -- The same run, shown anew; by a node that has not heard yet how the clock stands now?
+    if (redis.call('HGET', clock, 'version') or '') ~= clock_version then
+      return { 'clock' }
+    end
+  else
+    local stopped = redis.call('GET', stops)
+    if stopped and tonumber(started) < tonumber(stopped) then
+      return { 'stale' }
+    end
   end
 end
 
 local id = ''
 if kind ~= 'answers' then
-  -- First, because it is the only one that could be refused: an id is the seq that ended the run, and only grows.
+  if kind == 'closes' then
+    -- First, because it needs no memory: a server that is full refuses only a first write that does.
+    redis.call('SREM', running, system)
+  end
+  -- The next, because it is the only one that could be refused: an id is the seq that ended the run, and only grows. What
+  -- closes a valve closes it all the same.
   if action ~= '' then
-    local seq = tonumber(expected) + 1
-    redis.call('XADD', history, 'MAXLEN', history_kept, string.format('%d-0', seq), 'a', action)
+    local push = kind == 'closes' and redis.pcall or redis.call
+    push('XADD', history, 'MAXLEN', history_kept, string.format('%d-0', tonumber(expected) + 1), 'a', action)
   end
   redis.call('HSET', states, system, state)
-  redis.call(kind == 'closes' and 'SREM' or 'SADD', running, system)
+  if kind == 'opens' then
+    redis.call('SADD', running, system)
+  end
   id = redis.call('XADD', feed, 'MAXLEN', '~', feed_kept, '*', 's', system, 'v', state, 'a', action, 'n', nonce)
 end
 

@@ -1,11 +1,21 @@
 -- Begins a session of a node: nothing that its older connections have sent is carried out from now on.
 --
--- KEYS  fences, feed
--- ARGV  node
--- Returns {generation, newest id on the feed, oldest id on the feed}
+-- KEYS  fences, feed, clock
+-- ARGV  node, generation of the session, the place on the feed that the node has read up to
+-- Returns {newest id on the feed, oldest id on the feed, whether that place is there ('1' or ''), version of the systems}
 
-local fences, feed = unpack(KEYS)
-local generation = redis.call('HINCRBY', fences, ARGV[1], 1)
+local fences, feed, clock = unpack(KEYS)
+local node, generation, place = unpack(ARGV)
+
+-- A first write that needs no memory: a server that is full is asked for no more than one that is not.
+redis.call('HDEL', fences, '')
+if tonumber(redis.call('HGET', fences, node) or 0) < tonumber(generation) then
+  redis.call('HSET', fences, node, generation)
+end
 local newest = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)
 local oldest = redis.call('XRANGE', feed, '-', '+', 'COUNT', 1)
-return { tostring(generation), newest[1] and newest[1][1] or '0-0', oldest[1] and oldest[1][1] or '0-0' }
+local there = place ~= '' and #redis.call('XRANGE', feed, place, place) == 1
+return {
+  newest[1] and newest[1][1] or '0-0', oldest[1] and oldest[1][1] or '0-0', there and '1' or '',
+  redis.call('HGET', clock, 'systems') or '',
+}

@@ -81,10 +81,12 @@ impl InFlight {
         self.count.send_replace(book.sent.len());
     }
 
-    /// Everything that sessions before this one have sent, and that was not seen by now, has this fate.
+    /// Everything that other sessions than this one have sent, and that was not seen by now, has this fate.
     pub(super) fn settle(&self, generation: u64, fate: Fate) {
         let mut book = self.lock();
-        let old = book.sent.extract_if(|_, sent| sent.generation < generation);
+        let old = book
+            .sent
+            .extract_if(|_, sent| sent.generation != generation);
         for (_, sent) in old {
             let _ = sent.fate.send(fate);
         }

@@ -74,4 +74,9 @@ impl Keys {
     pub(super) fn migrating(&self) -> String {
         self.key("migrating")
     }
+
+    /// Keys that hold something only while a script looks at what it may do.
+    pub(super) fn scratch(&self, kind: &str) -> String {
+        self.key(&format!("scratch:{kind}"))
+    }
 }

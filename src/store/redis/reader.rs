@@ -13,7 +13,8 @@ use redis::{RedisError, RedisResult};
 use tokio::time::timeout;
 
 use super::in_flight::Fate;
-use super::scripts::{self, strange};
+use super::scripts::{self, Found, strange};
+use super::session::ANSWER;
 use super::shared::Shared;
 use super::{CLOCK_WITHIN, codec, registry};
 use crate::command::SystemId;
@@ -60,7 +61,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// How long the server holds an answer back while there is no news.
-    pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+    pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
@@ -69,36 +70,38 @@ impl Reader {
         }
     }
 
-    /// Reads what happened since the last session, up to `newest`.
+    /// Up to where it has read, as the server names it; empty before the first time.
+    pub(super) fn place(&self) -> String {
+        self.place
+            .map_or_else(String::new, |place| place.to_string())
+    }
+
+    /// Reads what happened since the last session.
     pub(super) async fn catch_up(
         &mut self,
-        newest: &str,
-        oldest: &str,
+        found: &Found,
         connection: &mut ConnectionManager,
     ) -> RedisResult<Caught> {
-        let (newest, oldest): (Place, Place) = (newest.parse()?, oldest.parse()?);
+        let newest: Place = found.newest.parse()?;
         let Some(place) = self.place else {
             self.read_states(connection).await?;
             self.place = Some(newest);
             return Ok(Caught::Everything);
         };
-        if newest < place {
-            self.restore(connection).await?;
-        }
-        // Everything after `place` is there as long as nothing after it was forgotten. One that was forgotten up to just
-        // this place looks like a gap, and does no harm.
-        if newest < place || (oldest > place && newest != place) {
-            tracing::warn!(%place, %oldest, "the feed of Redis does not reach back to what was seen last: all states are read again");
-            self.read_states(connection).await?;
-            self.place = Some(newest);
-            self.shared.replica.gap();
-            return Ok(Caught::WithGap);
+        // Before anything was ever told there is nothing that can be missing.
+        if !found.there && place != Place(0, 0) {
+            tracing::warn!(
+                %place,
+                oldest = found.oldest,
+                newest = found.newest,
+                "what was read last is not on the feed of Redis any more: all states are read again"
+            );
+            return self.begin_anew(newest, connection).await;
         }
         while self.place.is_some_and(|place| place < newest) {
-            let from = self.place.map(|place| format!("({place}"));
             let read: StreamRangeReply = redis::cmd("XRANGE")
                 .arg(self.shared.keys.feed())
-                .arg(from)
+                .arg(format!("({}", self.place()))
                 .arg(newest.to_string())
                 .arg("COUNT")
                 .arg(PORTION)
@@ -107,13 +110,39 @@ impl Reader {
             if read.ids.is_empty() {
                 break;
             }
-            self.take(&read.ids).await?;
+            self.take(&read.ids, connection).await?;
         }
         self.place = self.place.max(Some(newest));
+        // The feed may have been cut while it was read.
+        let oldest: StreamRangeReply = redis::cmd("XRANGE")
+            .arg(self.shared.keys.feed())
+            .arg("-")
+            .arg("+")
+            .arg("COUNT")
+            .arg(1)
+            .query_async(connection)
+            .await?;
+        let oldest = oldest.ids.first().map(|entry| entry.id.parse::<Place>());
+        if oldest.transpose()?.is_some_and(|oldest| oldest > place) && place != Place(0, 0) {
+            return self.begin_anew(newest, connection).await;
+        }
         Ok(Caught::Everything)
     }
 
-    /// Reads all states, a portion at a time.
+    /// The feed does not lead from what is known to what is: what is known is given back, where the server has lost it,
+    /// and everything is read.
+    async fn begin_anew(
+        &mut self,
+        newest: Place,
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<Caught> {
+        self.restore(connection).await?;
+        self.read_states(connection).await?;
+        self.place = Some(newest);
+        Ok(Caught::WithGap)
+    }
+
+    /// Reads all states, a portion at a time. Nobody waits for what was read in between to be told.
     async fn read_states(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
         let mut cursor = String::from("0");
         loop {
@@ -124,11 +153,15 @@ impl Reader {
                 .arg(PORTION)
                 .query_async(connection)
                 .await?;
+            let mut news = false;
             for (system, state) in states {
                 match (SystemId::parse(&system), codec::state(&state)) {
-                    (Ok(system), Ok(state)) => drop(self.shared.replica.put(&system, &state)),
+                    (Ok(system), Ok(state)) => news |= self.shared.replica.put(&system, &state),
                     _ => tracing::error!(system, state, "a state in Redis cannot be read"),
                 }
+            }
+            if news {
+                self.shared.replica.gap();
             }
             if next == "0" {
                 return Ok(());
@@ -137,7 +170,7 @@ impl Reader {
         }
     }
 
-    /// The server is behind what it has told before: it was restored, or a replica that had not everything took its
+    /// The server may be behind what it has told before: it was restored, or a replica that had not everything took its
     /// place. What this process knows is given back.
     async fn restore(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
         let known = self.shared.replica.all();
@@ -157,11 +190,13 @@ impl Reader {
                 .collect();
             restored += scripts::restore(&self.shared.keys, &states, connection).await?;
         }
-        tracing::error!(
-            restored,
-            "Redis has lost changes that it had confirmed: the states are restored from this gateway's memory, \
-             the history of what was lost is not"
-        );
+        if restored > 0 {
+            tracing::error!(
+                restored,
+                "Redis has lost changes that it had confirmed: the states are restored from this gateway's memory, \
+                 the history of what was lost is not"
+            );
+        }
         Ok(())
     }
 
@@ -195,22 +230,29 @@ impl Reader {
             .arg(place.to_string())
             .query_async(feed)
             .await?;
+        let took = SharedClock::own_ticks().since(asked).unsigned_abs();
+        if u128::from(took) > (Self::PATIENCE + ANSWER).as_millis() {
+            // This process stood still: the feed may have been cut meanwhile.
+            return Err(strange("an answer was read too late"));
+        }
         self.shared.contact(asked);
         let streams = read.into_iter().flat_map(|read| read.keys);
         let entries: Vec<StreamId> = streams.flat_map(|stream| stream.ids).collect();
-        if self.take(&entries).await? {
-            registry::refresh(&self.shared, commands).await?;
-        }
-        Ok(())
+        self.take(&entries, commands).await
     }
 
-    /// Hands on what was read; true when systems were registered.
-    async fn take(&mut self, entries: &[StreamId]) -> RedisResult<bool> {
-        let mut registered = false;
+    /// Hands on what was read.
+    async fn take(
+        &mut self,
+        entries: &[StreamId],
+        commands: &mut ConnectionManager,
+    ) -> RedisResult<()> {
         for entry in entries {
-            self.place = Some(entry.id.parse()?);
             let field = |name| entry.get::<String>(name).unwrap_or_default();
-            registered |= !field("r").is_empty();
+            let registered: Vec<_> = field("r").split_whitespace().map(Into::into).collect();
+            if !registered.is_empty() {
+                registry::read(&self.shared, &registered, &field("rv"), commands).await?;
+            }
             if let Ok(version) = field("c").parse() {
                 self.wait_for_clock(version).await;
             }
@@ -224,8 +266,9 @@ impl Reader {
             if let Some(number) = number {
                 self.shared.in_flight.end(number, Fate::Written);
             }
+            self.place = Some(entry.id.parse()?);
         }
-        Ok(registered)
+        Ok(())
     }
 
     /// Waits until this process shows times by this clock, or a later one: a run that is shown anew by it would be shown

@@ -1,15 +1,16 @@
--- Registers systems with the settings that a node has for them. Who comes last is right.
+-- Registers systems with the settings that a node has for them. Who comes last is right; who comes back only adds what is
+-- missing.
 --
--- KEYS  systems, feed
--- ARGV  most entries on the feed, then for each system: id, settings
+-- KEYS  systems, feed, clock
+-- ARGV  most entries on the feed, 'all' or 'missing', then for each system: id, settings
 -- Returns id and former settings of each that had others
 
-local systems, feed = unpack(KEYS)
-local differed, news = {}, false
-for i = 2, #ARGV, 2 do
+local systems, feed, clock = unpack(KEYS)
+local differed, news = {}, {}
+for i = 3, #ARGV, 2 do
   local former = redis.call('HGET', systems, ARGV[i])
-  if former ~= ARGV[i + 1] then
-    news = true
+  if not former or (ARGV[2] == 'all' and former ~= ARGV[i + 1]) then
+    news[#news + 1] = ARGV[i]
     redis.call('HSET', systems, ARGV[i], ARGV[i + 1])
     if former then
       differed[#differed + 1] = ARGV[i]
@@ -17,7 +18,8 @@ for i = 2, #ARGV, 2 do
     end
   end
 end
-if news then
-  redis.call('XADD', feed, 'MAXLEN', '~', ARGV[1], '*', 'r', '1')
+if #news > 0 then
+  local version = redis.call('HINCRBY', clock, 'systems', 1)
+  redis.call('XADD', feed, 'MAXLEN', '~', ARGV[1], '*', 'r', table.concat(news, ' '), 'rv', version)
 end
 return differed

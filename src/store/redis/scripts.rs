@@ -35,6 +35,8 @@ script!(CLOCK, "clock.lua");
 script!(ROLL, "roll.lua");
 script!(RESTORE, "restore.lua");
 script!(REGISTER, "register.lua");
+script!(FORESTALL, "forestall.lua");
+script!(RIGHTS, "rights.lua");
 
 /// What a commit does to the water.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,14 +149,47 @@ pub(super) fn strange(what: &str) -> redis::RedisError {
         .into()
 }
 
-/// Begins a session: its generation, and the newest and the oldest id on the feed.
+/// What a session finds when it begins.
+pub(super) struct Found {
+    /// The newest and the oldest id on the feed.
+    pub(super) newest: String,
+    pub(super) oldest: String,
+    /// The place up to which the node has read is still there.
+    pub(super) there: bool,
+    /// Grows when systems are registered.
+    pub(super) systems: String,
+}
+
+/// Begins a session.
 pub(super) async fn fence(
     keys: &Keys,
-    node: &str,
+    (node, generation): (&str, u64),
+    place: &str,
     connection: &mut ConnectionManager,
-) -> RedisResult<(u64, String, String)> {
+) -> RedisResult<Found> {
     let mut call = FENCE.prepare_invoke();
-    call.key(keys.fences()).key(keys.feed()).arg(node);
+    call.key(keys.fences()).key(keys.feed()).key(keys.clock());
+    call.arg(node).arg(generation).arg(place);
+    let (newest, oldest, there, systems): (String, String, String, String) =
+        call.invoke_async(connection).await?;
+    Ok(Found {
+        newest,
+        oldest,
+        there: !there.is_empty(),
+        systems,
+    })
+}
+
+/// # Errors
+/// When this user may not do what is needed.
+pub(super) async fn check_rights(
+    keys: &Keys,
+    connection: &mut ConnectionManager,
+) -> RedisResult<()> {
+    let mut call = RIGHTS.prepare_invoke();
+    for kind in ["hash", "set", "stream", "sorted", "text"] {
+        call.key(keys.scratch(kind));
+    }
     call.invoke_async(connection).await
 }
 
@@ -207,7 +242,9 @@ pub(super) async fn beat(
     };
     let number = |text: &str| text.parse::<i64>().unwrap_or(0);
     Ok(Beat {
-        server_ms: number(seconds) * 1000 + number(micros) / 1000,
+        server_ms: number(seconds)
+            .saturating_mul(1000)
+            .saturating_add(number(micros) / 1000),
         version: version.clone(),
         boot: boot.clone(),
         step_ms: number(step),
@@ -269,14 +306,18 @@ pub(super) async fn restore(
     call.invoke_async(connection).await
 }
 
-/// Registers systems: id and settings. Those that had others, with these.
+/// Registers systems: id and settings; with `replace` also those that have others already, which are returned with the
+/// former ones.
 pub(super) async fn register(
     keys: &Keys,
     systems: &[(String, String)],
+    replace: bool,
     connection: &mut ConnectionManager,
 ) -> RedisResult<Vec<(String, String)>> {
     let mut call = REGISTER.prepare_invoke();
-    call.key(keys.systems()).key(keys.feed()).arg(FEED_KEPT);
+    call.key(keys.systems()).key(keys.feed()).key(keys.clock());
+    call.arg(FEED_KEPT)
+        .arg(if replace { "all" } else { "missing" });
     for (id, settings) in systems {
         call.arg(id).arg(settings);
     }
@@ -290,11 +331,8 @@ pub(super) async fn forestall(
     now: Ticks,
     connection: &mut ConnectionManager,
 ) -> RedisResult<()> {
-    redis::cmd("SET")
-        .arg(keys.stops(system))
-        .arg(now.millis())
-        .arg("PX")
-        .arg(FORESTALLED_MS)
-        .query_async(connection)
-        .await
+    let mut call = FORESTALL.prepare_invoke();
+    call.key(keys.stops(system));
+    call.arg(now.millis()).arg(FORESTALLED_MS);
+    call.invoke_async(connection).await
 }

@@ -12,18 +12,18 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use super::in_flight::Fate;
 use super::reader::{Caught, Reader};
-use super::scripts;
 use super::shared::{Session, Shared};
 use super::timewatch::Watch;
+use super::{registry, scripts};
 use crate::time::SharedClock;
 
 /// The server has so long to accept a connection, and to answer.
 const CONNECT: Duration = Duration::from_secs(1);
-const ANSWER: Duration = Duration::from_secs(2);
-/// Between two attempts to connect: from the first to the last of these, with jitter, so that not all nodes come back in
-/// the same moment; and soon enough that no run is a second too long because of it.
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
+/// Between two attempts to connect: from the first to the last of these, and as much again at random, so that not all
+/// nodes come back in the same moment; and soon enough that no run is a second too long because of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Commands that may wait to be sent on a connection.
 const PIPELINE: usize = 1024;
 
@@ -45,6 +45,8 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     reader: Reader,
     watch: Watch,
+    /// Of the last session that was begun.
+    generation: u64,
 }
 
 /// A session that has begun.
@@ -60,11 +62,13 @@ impl Keeper {
             reader: Reader::new(Arc::clone(&shared)),
             watch: Watch::new(Arc::clone(&shared)),
             shared,
+            generation: 0,
         }
     }
 
     /// Keeps a session, for ever. Cancel by dropping it.
     pub(super) async fn run(mut self, mut live: Live) {
+        let _ended = self.shared.ended.clone().drop_guard();
         loop {
             let cause = self.serve(live).await;
             self.shared.end();
@@ -76,10 +80,17 @@ impl Keeper {
 
     async fn begin_again(&mut self) -> Live {
         let mut pauses = pauses();
+        let mut said = String::new();
         loop {
             match self.begin().await {
                 Ok(live) => return live,
-                Err(cause) => tracing::debug!(%cause, "Redis does not answer yet"),
+                Err(cause) => {
+                    let cause = cause.to_string();
+                    if cause != said {
+                        tracing::warn!(cause, "Redis does not answer yet");
+                    }
+                    said = cause;
+                }
             }
             tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
         }
@@ -91,30 +102,30 @@ impl Keeper {
         let asked = SharedClock::own_ticks();
         let mut commands = connect(&shared, ANSWER).await?;
         let feed = connect(&shared, Reader::PATIENCE + ANSWER).await?;
-        let (generation, newest, oldest) =
-            scripts::fence(&shared.keys, &shared.node, &mut commands).await?;
+        self.generation += 1;
+        if self.generation == 1 {
+            scripts::check_rights(&shared.keys, &mut commands).await?;
+        }
+        let session = (shared.node.as_str(), self.generation);
+        let place = self.reader.place();
+        let found = scripts::fence(&shared.keys, session, &place, &mut commands).await?;
         self.watch.begin(&mut commands).await?;
-        let caught = self
-            .reader
-            .catch_up(&newest, &oldest, &mut commands)
-            .await?;
-        super::registry::refresh(&shared, &mut commands).await?;
+        let caught = self.reader.catch_up(&found, &mut commands).await?;
+        registry::begin(&shared, &found.systems, &mut commands).await?;
         shared.contact(asked);
         shared.begin(Session {
             connection: commands.clone(),
-            generation,
+            generation: self.generation,
         });
-        shared.in_flight.settle(
-            generation,
-            match caught {
-                Caught::Everything => Fate::NotWritten,
-                Caught::WithGap => Fate::Unknown,
-            },
-        );
+        let fate = match caught {
+            Caught::Everything => Fate::NotWritten,
+            Caught::WithGap => Fate::Unknown,
+        };
+        shared.in_flight.settle(self.generation, fate);
         Ok(Live {
             commands,
             feed,
-            generation,
+            generation: self.generation,
         })
     }
 

@@ -2,18 +2,23 @@
 //!
 //! Values and locks; nothing is sent from here.
 
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock, RwLock};
 
 use redis::Client;
 use redis::aio::ConnectionManager;
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
 use super::keys::Keys;
+use super::registry::Registry;
 use super::replica::Replica;
-use crate::config::Systems;
 use crate::time::{SharedClock, Ticks};
+
+/// News is asked for all the time, and the answer that there is none comes twice a second. Without one for so long, in
+/// milliseconds, what is known may be old.
+const SILENT_MS: i64 = 2000;
 
 /// A session: a connection that has fenced off those before it.
 #[derive(Clone)]
@@ -34,14 +39,16 @@ pub(super) struct Shared {
     pub(super) clock_version: watch::Sender<String>,
     /// The server's own clock minus the ticks of this machine, as read last.
     pub(super) server_minus_own_ms: AtomicI64,
-    /// When the server was asked for the last time something that it has answered.
+    /// When the server was asked for the last time for news that it has answered, or said that there are none.
     contact_ms: AtomicI64,
     session: RwLock<Option<Session>>,
     /// The session is in doubt.
     pub(super) doubted: Notify,
     /// Somebody wants a look at the clock before it is time.
     pub(super) look: Notify,
-    pub(super) systems: OnceLock<watch::Sender<Arc<Systems>>>,
+    pub(super) registry: Registry,
+    /// Cancelled when the task that keeps the session ends.
+    pub(super) ended: CancellationToken,
 }
 
 impl std::fmt::Debug for Shared {
@@ -69,7 +76,8 @@ impl Shared {
             session: RwLock::default(),
             doubted: Notify::new(),
             look: Notify::new(),
-            systems: OnceLock::new(),
+            registry: Registry::default(),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -98,6 +106,7 @@ impl Shared {
 
     /// A connection of this session did not answer: it is over.
     pub(super) fn doubt(&self, generation: u64) {
+        // Who has begun something in a session that is over already need not be told.
         let mut session = self
             .session
             .write()
@@ -111,23 +120,17 @@ impl Shared {
         }
     }
 
-    /// The server has answered something that it was asked at that time.
+    /// What is known is what there was at that time, or newer.
     pub(super) fn contact(&self, asked: Ticks) {
         self.contact_ms.fetch_max(asked.millis(), Ordering::Relaxed);
     }
 
-    /// How long ago the server was last known to answer, in milliseconds; none while it does.
+    /// How long ago, in milliseconds, what is known was certainly the newest; none while that is about now.
     pub(super) fn stale_ms(&self) -> Option<u64> {
-        let session = self
-            .session
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if session.is_some() {
-            return None;
-        }
         let contact = Ticks::from_millis(self.contact_ms.load(Ordering::Relaxed));
         let silent = SharedClock::own_ticks().since(contact);
-        Some(u64::try_from(silent).unwrap_or(0))
+        let away = self.session().is_none() || silent > SILENT_MS;
+        away.then(|| u64::try_from(silent).unwrap_or(0))
     }
 
     /// What the server's own clock shows now, in milliseconds, as far as this machine can reckon it.

@@ -11,6 +11,8 @@ use crate::time::Ticks;
 const SAMPLES: usize = 16;
 /// A sample further off than this from what is reckoned, and than what its way and drift allow, is a step.
 const STEP_MS: i64 = 100;
+/// No step is believed from an answer that took longer than this, unless all do.
+const SLOW_MS: i64 = 200;
 /// How fast two clocks may drift apart: twice the fastest that NTP slews one, in parts per million.
 const DRIFT_PPM: i64 = 1000;
 
@@ -31,7 +33,9 @@ impl Sample {
 
     /// The shared ticks minus those of this machine, if both ways took as long.
     fn offset_ms(&self) -> i64 {
-        self.ticks.since(self.asked) - self.way_ms() / 2
+        self.ticks
+            .since(self.asked)
+            .saturating_sub(self.way_ms() / 2)
     }
 }
 
@@ -41,6 +45,8 @@ pub(super) enum Verdict {
     Steady,
     /// The server's clock is off by so many milliseconds from where it should be.
     Stepped(i64),
+    /// The answer took too long to say anything.
+    Unclear,
 }
 
 /// The reckoning.
@@ -68,10 +74,17 @@ impl Timekeeper {
         let silent = self
             .steady
             .map_or(0, |steady| sample.answered.since(steady));
-        let allowed = STEP_MS + sample.way_ms() / 2 + silent * DRIFT_PPM / 1_000_000;
-        let off = sample.offset_ms() - reckoned;
+        let quickest = self.samples.iter().map(Sample::way_ms).min().unwrap_or(0);
+        // What is reckoned is off by half of the way that it stands on, the sample by half of its own.
+        let allowed = STEP_MS + (quickest + sample.way_ms()) / 2 + silent * DRIFT_PPM / 1_000_000;
+        let off = sample.offset_ms().saturating_sub(reckoned);
         if off.abs() > allowed {
-            return Verdict::Stepped(off);
+            let slow = sample.way_ms() > SLOW_MS.max(4 * quickest);
+            return if slow {
+                Verdict::Unclear
+            } else {
+                Verdict::Stepped(off)
+            };
         }
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
@@ -141,6 +154,18 @@ mod tests {
         // What a slow answer could explain is no step.
         assert_eq!(time.observe(sample(1000, (2000, 0), 4500)), Verdict::Steady);
         assert_eq!(time.offset_ms(), 5000);
+    }
+
+    #[test]
+    fn who_began_with_a_slow_answer_takes_no_quick_one_for_a_step() {
+        let mut time = Timekeeper::default();
+        time.observe(sample(0, (0, 1500), 5000));
+        assert_eq!(time.offset_ms(), 4250);
+        assert_eq!(time.observe(sample(2000, (1, 1), 5000)), Verdict::Steady);
+        assert_eq!(time.offset_ms(), 5000);
+        // Of a slow one nothing is believed that a quick one would be.
+        let slow = time.observe(sample(2500, (0, 1500), 8000));
+        assert_eq!((slow, time.offset_ms()), (Verdict::Unclear, 5000));
     }
 
     #[test]

@@ -23,15 +23,22 @@ pub(super) const SCHEMA: u32 = 1;
 
 /// Between two looks at the clock.
 const BEAT: Duration = Duration::from_millis(500);
-/// Looks after which every node that lives has answered a roll call.
+/// Looks after which every node that lives has answered a roll call, and how long they take, in milliseconds.
 const BEATS_OF_A_ROLL: u32 = 5;
+const ROLL_MS: i64 = 2500;
+/// Who has watched the clock for less than this, in milliseconds, has no say in whether it has stepped.
+const SAY_MS: i64 = 10_000;
+/// What a node answers a roll call that has no say: it lives.
+const NO_SAY: i64 = 1;
+/// How often it is tried to set the clock before somebody else does.
+const ATTEMPTS: u32 = 5;
 /// A clock that is back by more than this from where somebody has seen it has stepped while nobody watched.
 const UNSEEN_MS: i64 = 1000;
 
 /// A roll call that this node waits for.
 struct Roll {
     number: String,
-    beats: u32,
+    called: Ticks,
 }
 
 pub(super) struct Watch {
@@ -47,6 +54,8 @@ pub(super) struct Watch {
     ahead: Option<Roll>,
     /// What this machine's own zone said last.
     own_offset_s: Option<i32>,
+    /// When this process began to watch.
+    since: Ticks,
 }
 
 impl Watch {
@@ -59,6 +68,7 @@ impl Watch {
             heard: String::new(),
             ahead: None,
             own_offset_s: None,
+            since: SharedClock::own_ticks(),
         }
     }
 
@@ -75,7 +85,8 @@ impl Watch {
         } else if beat.server != server {
             // Watched by this process, so what runs goes on.
             tracing::warn!("Redis was started again, or another one took its place");
-            self.set(&beat, &[("server", server.clone())], connection)
+            (beat, sample) = self
+                .agree(beat, sample, &[("server", server.clone())], connection)
                 .await?;
         }
         self.server = Some(server);
@@ -90,13 +101,20 @@ impl Watch {
         connection: &mut ConnectionManager,
     ) -> RedisResult<()> {
         let own = SharedClock::own_offset_s(beat.server_ms);
+        // One that was watched and has lost everything goes on where it was.
+        let known = self.server.as_ref().map(|_| self.shared.clock.reference());
+        let boot = known.map_or_else(new_boot, |known| known.boot);
+        let step = known.map_or(0, |known| known.wall_minus_ticks_ms);
         let fields = [
             ("schema", SCHEMA.to_string()),
-            ("boot", codec::boot_value(new_boot())),
-            ("step", "0".into()),
-            ("offset", own.to_string()),
+            ("boot", codec::boot_value(boot)),
+            ("step", step.to_string()),
+            (
+                "offset",
+                known.map_or(own, |known| known.offset_s).to_string(),
+            ),
             ("server", server.to_owned()),
-            ("seen", beat.server_ms.to_string()),
+            ("seen", (beat.server_ms.saturating_sub(step)).to_string()),
             ("roll", "0".into()),
         ];
         self.set(beat, &fields, connection).await
@@ -118,7 +136,8 @@ impl Watch {
                 .is_some_and(|seen| sample.ticks.millis() < seen - UNSEEN_MS);
             (beat.server != server || back, beat.offset_s != own)
         };
-        if odd(&beat, &sample) == (false, false) {
+        let (was_unwatched, was_other_zone) = odd(&beat, &sample);
+        if !was_unwatched && !was_other_zone {
             return Ok((beat, sample));
         }
         // Whoever lives has the say.
@@ -151,8 +170,7 @@ impl Watch {
             fields.push(("offset", own.to_string()));
         }
         if !fields.is_empty() {
-            self.set(&beat, &fields, connection).await?;
-            (beat, sample) = self.beat(connection).await?;
+            (beat, sample) = self.agree(beat, sample, &fields, connection).await?;
         }
         Ok((beat, sample))
     }
@@ -175,15 +193,16 @@ impl Watch {
 
     async fn beat(&mut self, connection: &mut ConnectionManager) -> RedisResult<(Beat, Sample)> {
         let shared = &self.shared;
-        let (roll, voice) = std::mem::take(&mut self.answer);
+        let (roll, voice) = self.answer.clone();
         let asked = SharedClock::own_ticks();
         let beat = scripts::beat(&shared.keys, &shared.node, (&roll, voice), connection).await?;
+        self.answer = Default::default();
         let sample = Sample {
             asked,
             answered: SharedClock::own_ticks(),
-            ticks: Ticks::from_millis(beat.server_ms - beat.step_ms),
+            ticks: Ticks::from_millis(beat.server_ms.saturating_sub(beat.step_ms)),
         };
-        let ahead = beat.server_ms - sample.answered.millis();
+        let ahead = beat.server_ms.saturating_sub(sample.answered.millis());
         shared.server_minus_own_ms.store(ahead, Ordering::Relaxed);
         shared.contact(asked);
         Ok((beat, sample))
@@ -202,10 +221,19 @@ impl Watch {
                 self.ahead = None;
                 0
             }
+            Verdict::Unclear => {
+                self.shared.look.notify_one();
+                NO_SAY
+            }
             Verdict::Stepped(by) => {
                 self.stepped(by, &beat, sample, connection).await?;
                 by
             }
+        };
+        let off = if sample.answered.since(self.since) < SAY_MS && off == 0 {
+            NO_SAY
+        } else {
+            off
         };
         if beat.roll != self.heard {
             self.heard.clone_from(&beat.roll);
@@ -225,13 +253,13 @@ impl Watch {
         connection: &mut ConnectionManager,
     ) -> RedisResult<()> {
         if by > 0 {
-            let Some(roll) = &mut self.ahead else {
+            let Some(roll) = &self.ahead else {
                 let number = scripts::call_roll(&self.shared.keys, connection).await?;
-                self.ahead = Some(Roll { number, beats: 0 });
+                let called = sample.answered;
+                self.ahead = Some(Roll { number, called });
                 return Ok(());
             };
-            roll.beats += 1;
-            if roll.beats < BEATS_OF_A_ROLL {
+            if sample.answered.since(roll.called) < ROLL_MS {
                 return Ok(());
             }
             let voices = scripts::voices(&self.shared.keys, connection).await?;
@@ -253,7 +281,7 @@ impl Watch {
                 return Ok(());
             }
         }
-        let step = (beat.step_ms + by).to_string();
+        let step = beat.step_ms.saturating_add(by).to_string();
         // Of several nodes that notice it one is first; the others find it noted at their next look.
         if scripts::set_clock(
             &self.shared.keys,
@@ -288,6 +316,25 @@ impl Watch {
         Ok(())
     }
 
+    /// Sets fields of the clock, whoever else sets others at this moment.
+    async fn agree(
+        &mut self,
+        mut beat: Beat,
+        mut sample: Sample,
+        fields: &[(&str, String)],
+        connection: &mut ConnectionManager,
+    ) -> RedisResult<(Beat, Sample)> {
+        for _ in 0..ATTEMPTS {
+            let set =
+                scripts::set_clock(&self.shared.keys, &beat.version, fields, connection).await?;
+            (beat, sample) = self.beat(connection).await?;
+            if set {
+                break;
+            }
+        }
+        Ok((beat, sample))
+    }
+
     /// Sets fields of the clock; that somebody else was first is as good.
     async fn set(
         &self,
@@ -304,7 +351,7 @@ impl Watch {
         let boot = codec::boot(&beat.boot).map_err(|cause| strange(&cause.to_string()))?;
         let ticks_minus_own = self.time.offset_ms();
         self.shared.clock.set(Reference {
-            wall_minus_own_ms: ticks_minus_own + beat.step_ms,
+            wall_minus_own_ms: ticks_minus_own.saturating_add(beat.step_ms),
             wall_minus_ticks_ms: beat.step_ms,
             boot,
             offset_s: beat.offset_s,
