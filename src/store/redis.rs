@@ -141,15 +141,23 @@ impl Redis {
 
     pub(super) async fn load(&self, system: &SystemId) -> Result<State, ReadError> {
         let mut session = self.session().ok_or(ReadError::Unavailable)?;
+        let known = self.known(system);
         let read: Result<Option<String>, _> = redis::cmd("HGET")
             .arg(self.shared.keys.states())
             .arg(system.as_str())
             .query_async(&mut session.connection)
             .await;
         let state = read.map_err(|error| self.failed(&session, &error))?;
-        state.map_or(Ok(State::default()), |state| {
+        let state = state.map_or(Ok(State::default()), |state| {
             readable(system.as_str(), codec::state(&state))
-        })
+        })?;
+        if state.seq < known.seq {
+            // A new session gives back what was lost; nothing is decided before.
+            tracing::error!(%system, seq = state.seq, known = known.seq, "Redis has lost a change");
+            self.shared.doubt(session.generation);
+            return Err(ReadError::Unavailable);
+        }
+        Ok(state)
     }
 
     pub(super) fn known(&self, system: &SystemId) -> State {
