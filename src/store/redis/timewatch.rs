@@ -130,14 +130,7 @@ impl Watch {
     ) -> RedisResult<(Beat, Sample)> {
         let own = SharedClock::own_offset_s(beat.server_ms);
         self.own_offset_s = Some(own);
-        let odd = |beat: &Beat, sample: &Sample| {
-            let back = beat
-                .seen
-                .is_some_and(|seen| sample.ticks.millis() < seen - UNSEEN_MS);
-            (beat.server != server || back, beat.offset_s != own)
-        };
-        let (was_unwatched, was_other_zone) = odd(&beat, &sample);
-        if !was_unwatched && !was_other_zone {
+        if !is_unwatched(server, &beat, &sample) && beat.offset_s == own {
             return Ok((beat, sample));
         }
         // Whoever lives has the say.
@@ -146,31 +139,33 @@ impl Watch {
             tokio::time::sleep(BEAT).await;
             (beat, sample) = self.beat(connection).await?;
         }
-        let alone = scripts::voices(&self.shared.keys, connection)
-            .await?
-            .is_empty();
-        let (unwatched, other_zone) = odd(&beat, &sample);
-        if other_zone && !alone {
-            tracing::warn!(
-                own_offset_s = own,
-                shown_offset_s = beat.offset_s,
-                "the time zone of this machine is not the one that the other gateways show; theirs is shown"
-            );
+        let voices = scripts::voices(&self.shared.keys, connection).await?;
+        if !voices.is_empty() {
+            if beat.offset_s != own {
+                let shown_offset_s = beat.offset_s;
+                tracing::warn!(
+                    own_offset_s = own,
+                    shown_offset_s,
+                    "the time zone of this machine is not the one that the other gateways show; theirs is shown"
+                );
+            }
+            return Ok((beat, sample));
         }
-        let mut fields = Vec::new();
-        if unwatched && alone {
-            tracing::warn!(
-                "Redis was started again, or its clock set back, while no gateway watched: what was running is interrupted"
-            );
-            fields.push(("boot", codec::boot_value(new_boot())));
-            fields.push(("seen", sample.ticks.millis().to_string()));
-            fields.push(("server", server.to_owned()));
-        }
-        if other_zone && alone {
-            fields.push(("offset", own.to_string()));
-        }
-        if !fields.is_empty() {
-            (beat, sample) = self.agree(beat, sample, &fields, connection).await?;
+        // Another one may arrive at this moment: the first begins the boot, the others find it.
+        for _ in 0..ATTEMPTS {
+            let mut fields = vec![("offset", own.to_string())];
+            if is_unwatched(server, &beat, &sample) {
+                tracing::warn!(
+                    "Redis was started again, or its clock set back, while no gateway watched: what was running is interrupted"
+                );
+                fields.push(("boot", codec::boot_value(new_boot())));
+                fields.push(("seen", sample.ticks.millis().to_string()));
+                fields.push(("server", server.to_owned()));
+            } else if beat.offset_s == own {
+                break;
+            }
+            self.set(&beat, &fields, connection).await?;
+            (beat, sample) = self.beat(connection).await?;
         }
         Ok((beat, sample))
     }
@@ -364,6 +359,12 @@ impl Watch {
         });
         Ok(())
     }
+}
+
+/// True when nobody can say what became of the time since somebody has watched it last.
+fn is_unwatched(server: &str, beat: &Beat, sample: &Sample) -> bool {
+    let seen = beat.seen.unwrap_or(i64::MIN);
+    beat.server != server || sample.ticks.millis() < seen.saturating_sub(UNSEEN_MS)
 }
 
 /// A boot that there never was.
