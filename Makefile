@@ -9,7 +9,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .PHONY: help run test faults check screenshots mutants bench prepare-server run-server prepare-client run-client prepare-tests \
-	prepare-faketime prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
+	prepare-faketime prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,7 +40,7 @@ endif
 # What a test of faults is: everything that breaks something, at length instead of for a moment.
 FAULTS := test(campaign::) | test(churn::) | test(damage::) | test(disk::) | test(durability::) | test(exhaustion::) \
 	| test(faketime::) | test(microscope::) | test(power::) | test(retries::) | test(safety::) | test(steps::) \
-	| test(actuator::)
+	| test(actuator::) | test(nodes_faults::) | test(nodes_time::) | test(nodes_campaign::)
 
 faults: prepare-client prepare-tests ## Break everything that can break, at length, and print the figures of README
 	rm -f target/faults.md
@@ -65,13 +65,18 @@ mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, an
 bench: prepare-client ## Measure the numbers of README
 	cargo bench --locked --bench load
 
-prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime
+prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime prepare-redis
 
 prepare-browser: tests/browser/node_modules/.stamp prepare-chromium
 
 prepare-faketime:
 	@compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null && [[ -e /usr/share/zoneinfo/Europe/Paris ]] || { \
 		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime tzdata; }
+
+# Tests start servers of their own, on sockets in their own folders: whether the one of the package runs does not matter.
+prepare-redis:
+	@command -v redis-server >/dev/null || { \
+		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes redis-server; }
 
 prepare-chromium:
 	@[[ -x /usr/bin/chromium || -n "$${BROWSER_TESTS_CHROMIUM:-}" ]] || { \

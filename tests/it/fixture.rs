@@ -1,7 +1,7 @@
 //! A gateway to test: inside this process on a manual clock, or the real program as a process of its own; and the
 //! clients to test it with. Nothing here asserts what a gateway should do.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -25,10 +25,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::program;
+use crate::cluster::redis::Redis;
+use crate::program::{self, PROGRAM};
 
 /// Nothing in a test takes this long: who waits longer waits for something that does not come.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(20);
+
+/// A port that is free.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// The wall clock of a manual gateway when it starts: 2026-11-23T09:14:00.250 UTC, with its ticks at one hour.
 pub(crate) const START_UTC_MS: i64 = 1_795_425_240_250;
@@ -53,15 +57,42 @@ pub(crate) struct Gateway {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) http: Http,
     pub(crate) store: Store,
-    folder: Option<TempDir>,
+    home: Option<Home>,
     shutdown: CancellationToken,
     running: Option<JoinHandle<()>>,
+}
+
+/// Where gateways live, one after the other: a folder, and with `TESTS_STORE=redis` a Redis in it, in place of the
+/// embedded store.
+pub(crate) struct Home {
+    redis: Option<Redis>,
+    folder: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let on_redis = std::env::var("TESTS_STORE").is_ok_and(|store| store == "redis");
+        let redis = on_redis.then(|| Redis::start(&folder.path().join("redis")));
+        Self { redis, folder }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn store(&self) -> String {
+        match &self.redis {
+            Some(redis) => redis.url(""),
+            None => format!("sqlite:{}", self.path().join("acequia.db").display()),
+        }
+    }
 }
 
 /// How to start one.
 pub(crate) struct Setup {
     config: String,
-    folder: Option<TempDir>,
+    home: Option<Home>,
     boot: u128,
     ticks: i64,
     utc_ms: i64,
@@ -72,7 +103,7 @@ impl Setup {
     pub(crate) fn with(config: &str) -> Self {
         Self {
             config: config.into(),
-            folder: None,
+            home: None,
             boot: 1,
             ticks: START_TICKS,
             utc_ms: START_UTC_MS,
@@ -88,8 +119,8 @@ impl Setup {
     }
 
     /// On the store that another gateway has left.
-    pub(crate) fn on(mut self, folder: TempDir) -> Self {
-        self.folder = Some(folder);
+    pub(crate) fn on(mut self, home: Home) -> Self {
+        self.home = Some(home);
         self
     }
 
@@ -108,23 +139,19 @@ impl Setup {
         self
     }
 
-    pub(crate) fn settings(&self, folder: &Path) -> Settings {
-        let file = folder.join("acequia.toml");
+    fn settings(&self, home: &Home) -> Settings {
+        let file = home.path().join("acequia.toml");
         std::fs::write(&file, &self.config).unwrap();
-        let store = format!("sqlite:{}", folder.join("acequia.db").display());
         let overrides = Overrides {
-            store: Some(store),
+            store: Some(home.store()),
             ..Overrides::default()
         };
         config::read(Some(&file), overrides).unwrap().1
     }
 
     pub(crate) async fn start(mut self) -> Gateway {
-        let folder = self
-            .folder
-            .take()
-            .unwrap_or_else(|| TempDir::new().unwrap());
-        let settings = self.settings(folder.path());
+        let home = self.home.take().unwrap_or_else(Home::new);
+        let settings = self.settings(&home);
         let clock = Arc::new(ManualClock::new(Moment {
             utc_ms: self.utc_ms,
             ticks: Ticks::from_millis(self.ticks),
@@ -149,7 +176,7 @@ impl Setup {
             clock,
             http: Http::new(address),
             store,
-            folder: Some(folder),
+            home: Some(home),
             shutdown,
             running: Some(running),
         }
@@ -175,7 +202,7 @@ impl Gateway {
 
     /// Holds the lock of the store's file as another program could: nothing is written until it is dropped.
     pub(crate) fn lock_store(&self) -> rusqlite::Connection {
-        let path = self.folder.as_ref().unwrap().path().join("acequia.db");
+        let path = self.home.as_ref().unwrap().path().join("acequia.db");
         let lock = rusqlite::Connection::open(path).unwrap();
         lock.execute_batch("BEGIN IMMEDIATE").unwrap();
         lock
@@ -192,15 +219,15 @@ impl Gateway {
         self.clock.advance(Duration::from_millis(millis));
     }
 
-    /// Stops it in order and hands over what it leaves on the disk.
-    pub(crate) async fn stop(mut self) -> TempDir {
+    /// Stops it in order and hands over what it leaves.
+    pub(crate) async fn stop(mut self) -> Home {
         self.shutdown.cancel();
         let running = self.running.take().unwrap();
         tokio::time::timeout(WATCHDOG, running)
             .await
             .expect("the gateway stops")
             .unwrap();
-        self.folder.take().unwrap()
+        self.home.take().unwrap()
     }
 }
 
@@ -252,6 +279,10 @@ impl Http {
             client: HyperClient::builder(TokioExecutor::new()).build_http(),
             address,
         }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) async fn try_send(
@@ -346,6 +377,23 @@ pub(crate) enum Packet {
 impl Socket {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::open(websocket(address, SOCKET_IO).await).await
+    }
+
+    /// The same to a gateway that may be gone, or go while it is asked.
+    pub(crate) async fn try_connect(address: SocketAddr) -> Option<Self> {
+        let url = format!("ws://{address}{SOCKET_IO}");
+        let connected = tokio_tungstenite::connect_async(url);
+        let (mut stream, _) = tokio::time::timeout(WATCHDOG, connected)
+            .await
+            .expect("the handshake ends")
+            .ok()?;
+        stream.send(Message::text("40")).await.ok()?;
+        let mut socket = Self {
+            stream,
+            next_ack: 0,
+        };
+        while !socket.text().await?.starts_with("40") {}
+        Some(socket)
     }
 
     async fn open(mut stream: WebSocket) -> Self {
@@ -481,7 +529,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it on the store and the configuration in `folder`, on a free port.
     pub(crate) fn start(folder: &Path, config: &str, arguments: &[&str]) -> Self {
-        Self::start_at(([127, 0, 0, 1], 0).into(), folder, config, arguments)
+        Self::start_at(ANY_PORT, folder, config, arguments)
     }
 
     pub(crate) fn start_at(
@@ -491,6 +539,14 @@ impl Process {
         arguments: &[&str],
     ) -> Self {
         Self::listening(program::start(listen, folder, config, arguments))
+    }
+
+    /// Starts it on the store of a home.
+    pub(crate) fn start_in(home: &Home, listen: SocketAddr, config: &str) -> Self {
+        let mut command = program::command(PROGRAM);
+        command.args(["serve", "--listen", &listen.to_string()]);
+        let started = program::start_on(&home.store(), command, home.path(), config, |_| ());
+        Self::listening(started)
     }
 
     /// One that was started already.

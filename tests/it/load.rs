@@ -27,7 +27,7 @@ pub(crate) struct Load {
 /// A command that was carried out, or left all as it was.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    by: String,
+    pub(crate) by: String,
     pub(crate) outcome: Value,
 }
 
@@ -226,7 +226,7 @@ impl Shown {
     }
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     let text = value[field].as_str();
     text.unwrap_or_else(|| panic!("no {field}: {value}"))
 }

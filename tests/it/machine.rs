@@ -216,29 +216,32 @@ impl Machine {
     }
 }
 
-/// Compiles the library once for each version of its source.
 fn disk_library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let mut version = DefaultHasher::new();
-        include_str!("../faults/disk.c").hash(&mut version);
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let library = folder.join(format!("disk-{:016x}.so", version.finish()));
-        if !library.exists() {
-            // Tests that run at the same time may each make one: the last is as good as the first.
-            let made = NamedTempFile::new_in(folder).unwrap().into_temp_path();
-            let compiled = Command::new("cc")
-                .args([
-                    "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o",
-                ])
-                .arg(&made)
-                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk.c"))
-                .args(["-ldl", "-pthread"])
-                .status()
-                .expect("cc, the C compiler");
-            assert!(compiled.success(), "tests/faults/disk.c does not compile");
-            made.persist(&library).unwrap();
-        }
-        library
-    })
+    LIBRARY.get_or_init(|| compiled("disk", include_str!("../faults/disk.c")))
+}
+
+/// Compiles a library of tests/faults once for each version of its source.
+pub(crate) fn compiled(name: &str, source: &str) -> PathBuf {
+    let mut version = DefaultHasher::new();
+    source.hash(&mut version);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let library = folder.join(format!("{name}-{:016x}.so", version.finish()));
+    if !library.exists() {
+        // Tests that run at the same time may each make one: the last is as good as the first.
+        let made = NamedTempFile::new_in(folder).unwrap().into_temp_path();
+        let file = format!("{}/tests/faults/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let compiled = Command::new("cc")
+            .args([
+                "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o",
+            ])
+            .arg(&made)
+            .arg(file)
+            .args(["-ldl", "-pthread"])
+            .status()
+            .expect("cc, the C compiler");
+        assert!(compiled.success(), "tests/faults/{name}.c does not compile");
+        made.persist(&library).unwrap();
+    }
+    library
 }

@@ -34,30 +34,43 @@ pub(crate) fn start(
 }
 
 /// The same with a command that ends in `serve` and arguments of it: who needs another environment wraps it.
-pub(crate) fn start_as(mut program: Command, folder: &Path, config: &str) -> (Child, SocketAddr) {
+pub(crate) fn start_as(program: Command, folder: &Path, config: &str) -> (Child, SocketAddr) {
+    let store = format!("sqlite:{}", folder.join("acequia.db").display());
+    start_on(&store, program, folder, config, |_| ())
+}
+
+/// The same on any store; `log` is given each line that the program logs.
+pub(crate) fn start_on(
+    store: &str,
+    mut program: Command,
+    folder: &Path,
+    config: &str,
+    mut log: impl FnMut(&str) + Send + 'static,
+) -> (Child, SocketAddr) {
     let file = folder.join("acequia.toml");
     std::fs::write(&file, config).unwrap();
     let mut child = program
-        .arg("--store")
-        .arg(format!("sqlite:{}", folder.join("acequia.db").display()))
-        .arg("--config")
+        .args(["--store", store, "--config"])
         .arg(file)
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()
         .unwrap_or_else(|cause| panic!("{program:?}: {cause}"));
-    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     let address = loop {
         let before = said.len();
-        let read = log.read_line(&mut said).unwrap();
+        let read = lines.read_line(&mut said).unwrap();
         assert_ne!(read, 0, "the gateway ended early: {said}");
-        if let Some((_, address)) = said[before..].split_once(" on http://") {
+        let line = &said[before..];
+        log(line.trim_end());
+        if let Some((_, address)) = line.split_once(" on http://") {
             break address.split_whitespace().next().unwrap().parse().unwrap();
         }
     };
     std::thread::spawn(move || {
-        for line in log.lines().map_while(Result::ok) {
+        for line in lines.lines().map_while(Result::ok) {
+            log(&line);
             // Who reads our own output may be gone.
             let _ = writeln!(std::io::stderr(), "gateway: {line}");
         }
