@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use tempfile::TempDir;
-
-use crate::fixture::Process;
+use crate::fixture::{ANY_PORT, Home, Process};
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
@@ -67,7 +65,7 @@ fn program(name: &str) -> Command {
 
 #[test]
 fn every_foreign_client_sees_what_the_contract_promises_side_by_side() {
-    let folder = TempDir::new().unwrap();
+    let home = Home::new();
     // The last client speaks to the default system; nobody owns the yardstick.
     let systems: String = (0..PROGRAMS.len())
         .map(|i| format!("[[systems]]\nid = \"s{i}\"\n"))
@@ -75,7 +73,7 @@ fn every_foreign_client_sees_what_the_contract_promises_side_by_side() {
     let last = PROGRAMS.len() - 1;
     let config =
         format!("default_system = \"s{last}\"\n{systems}[[systems]]\nid = \"yardstick\"\n");
-    let gateway = Process::start(folder.path(), &config, &[]);
+    let gateway = Process::start_in(&home, ANY_PORT, &config);
     let url = format!("http://{}", gateway.address);
     let running: Vec<Child> = PROGRAMS
         .iter()
@@ -135,9 +133,9 @@ impl Drop for Joiner {
 
 #[tokio::test]
 async fn every_foreign_client_comes_back_after_sigterm_and_after_kill_9() {
-    let folder = TempDir::new().unwrap();
+    let home = Home::new();
     let config = "[[systems]]\nid = \"north\"\n";
-    let gateway = Process::start(folder.path(), config, &[]);
+    let gateway = Process::start_in(&home, ANY_PORT, config);
     let address = gateway.address;
     let url = format!("http://{address}");
     let kinds = [
@@ -159,13 +157,13 @@ async fn every_foreign_client_comes_back_after_sigterm_and_after_kill_9() {
     }
     gateway.http.change("/systems/north/manual").await;
     assert_eq!(gateway.terminate().await, Some(0));
-    let gateway = Process::start_at(address, folder.path(), config, &[]);
+    let gateway = Process::start_in(&home, address, config);
     for (client, kind) in clients.iter_mut().zip(kinds) {
         assert_eq!(client.joined(), 1, "{kind:?} after SIGTERM");
     }
     gateway.http.change("/systems/north/stop").await;
     gateway.kill();
-    let _gateway = Process::start_at(address, folder.path(), config, &[]);
+    let _gateway = Process::start_in(&home, address, config);
     for (client, kind) in clients.iter_mut().zip(kinds) {
         assert_eq!(client.joined(), 2, "{kind:?} after kill -9");
         assert!(client.child.wait().unwrap().success());

@@ -11,6 +11,8 @@ use acequia::time::{BootId, Moment, Ticks, Zone};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
+use crate::cluster::redis::Redis;
+
 pub(crate) async fn open(folder: &Path) -> Store {
     let url = StoreUrl::Sqlite(folder.join("acequia.db"));
     Store::open(&url).await.unwrap()
@@ -252,6 +254,58 @@ async fn sqlite_conforms() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path()).await;
     conforms(&store).await;
+}
+
+async fn open_redis(redis: &Redis) -> Store {
+    let url = StoreUrl::parse(&redis.url("")).unwrap();
+    Store::open(&url).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_conforms() {
+    let folder = TempDir::new().unwrap();
+    let redis = Redis::start(folder.path());
+    conforms(&open_redis(&redis).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_to_redis_is_there_when_it_was_killed_and_for_every_process() {
+    let folder = TempDir::new().unwrap();
+    let mut redis = Redis::start(folder.path());
+    let (store, other) = (open_redis(&redis).await, open_redis(&redis).await);
+    let mut feed = other.changes();
+    let (system, ended) = (id("north"), id("ended"));
+    let mut made = Vec::new();
+    for (system, command) in [(&system, timer(90)), (&ended, manual()), (&ended, STOP)] {
+        made.push((system.clone(), carry_out(&store, system, &command).await));
+    }
+    for (system, change) in &made {
+        let News::Change(committed) = feed.recv().await.unwrap() else {
+            panic!("a gap");
+        };
+        assert_eq!((&committed.system, &committed.change), (system, change));
+        assert_eq!(
+            other.load(system).await.map(|state| state.seq > 0),
+            Ok(true)
+        );
+    }
+    store.close().await;
+    let commit = store.commit(&system, change(&made[0].1.state, &STOP)).await;
+    assert_eq!(commit, Err(CommitError::Unavailable), "closed");
+    assert!(store.ping().await.is_err());
+    other.close().await;
+    redis.kill();
+    redis.start_again();
+
+    let store = open_redis(&redis).await;
+    let state = &made[0].1.state;
+    assert_eq!(store.load(&system).await, Ok(state.clone()));
+    assert_eq!(store.load(&ended).await, Ok(made[2].1.state.clone()));
+    assert_eq!(
+        store.history(&ended, 10, None).await,
+        Ok(Vec::from_iter(made[2].1.action.clone()))
+    );
+    assert_eq!(store.running().await, Ok(vec![(system, state.clone())]));
 }
 
 #[tokio::test]
