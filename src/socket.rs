@@ -94,6 +94,7 @@ impl Door {
                     .map_err(|_| wrong_payload())
                     .and_then(|id| door.enter(&socket, &id));
                 async move {
+                    until_connected(&socket).await;
                     match entered {
                         Ok((system, place)) => {
                             let join = Join {
@@ -164,6 +165,20 @@ impl Door {
         if let Err(mpsc::error::SendError(join)) = self.joins.send(join).await {
             refuse(join.ack, &ApiError::overloaded());
         }
+    }
+}
+
+/// The connect packet goes out a moment before socketioxide counts the socket as connected, and until then it sends
+/// nothing else: a client that joins at once would not get its snapshot, only the ack of it if it asked for one.
+async fn until_connected(socket: &SocketRef) {
+    // One that is not connected after so many looks has gone.
+    const LOOKS: u32 = 1000;
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+    for _ in 0..LOOKS {
+        if socket.connected() {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
