@@ -148,7 +148,12 @@ async fn rivals_at_every_gateway_make_one_legal_history_without_a_gap() {
         let connections = follower.await.unwrap();
         assert_eq!(connections.len(), 1, "nobody lost the connection");
         let heard = &connections[0];
-        assert_eq!(heard.seqs("north"), Vec::from_iter(0..=last));
+        assert_eq!(
+            heard.seqs("north"),
+            Vec::from_iter(0..=last),
+            "{:#?}",
+            &heard.events[..4]
+        );
         heard.must_be_without_a_gap("north");
         let states: Vec<_> = heard.of("state", "north").map(|(_, state)| state).collect();
         must_be_legal(&states, &rows);

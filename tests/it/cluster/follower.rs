@@ -75,7 +75,8 @@ async fn listen(
     loop {
         match socket.next().await {
             Packet::Event(event, payload) => {
-                if event == "state" {
+                // What belongs to a state has come when a clock tells of it.
+                if event == "clock" {
                     let system = payload["system"].as_str().unwrap().to_owned();
                     seqs.insert(system, number(&payload, "seq"));
                 }
