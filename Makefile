@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/in
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check screenshots mutants bench prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check screenshots mutants bench bench-scale prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -71,6 +71,9 @@ mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, an
 bench: prepare-client ## Measure the numbers of README
 	cargo bench --locked --bench load
 
+bench-scale: prepare-client prepare-redis benches/peers/scale/node_modules/.stamp ## Measure several nodes on one Redis, beside socket.io with its adapter
+	cargo bench --locked --bench load -- scale
+
 prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime prepare-redis
 
 prepare-browser: tests/browser/node_modules/.stamp prepare-chromium
@@ -97,6 +100,10 @@ client/dist/index.html: client/node_modules/.stamp $(CLIENT_SOURCES)
 
 tests/clients/node_modules/.stamp: tests/clients/package-lock.json
 	cd tests/clients && npm ci --no-audit --no-fund
+	touch $@
+
+benches/peers/scale/node_modules/.stamp: benches/peers/scale/package-lock.json
+	cd benches/peers/scale && npm ci --no-audit --no-fund
 	touch $@
 
 tests/browser/node_modules/.stamp: tests/browser/package-lock.json

@@ -28,7 +28,17 @@ impl Http {
 
     /// Sends a request and returns the body of a 200, or nothing for another status.
     pub(crate) async fn request(&mut self, method: &str, path: &str) -> Option<String> {
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        self.send(method, path, "").await
+    }
+
+    /// Sends a POST that may be sent again, and returns the body of a 200, or nothing for another status.
+    pub(crate) async fn post_once(&mut self, path: &str, key: &str) -> Option<String> {
+        let header = format!("Idempotency-Key: \"{key}\"\r\n");
+        self.send("POST", path, &header).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, headers: &str) -> Option<String> {
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{headers}\r\n");
         self.stream.write_all(request.as_bytes()).await.unwrap();
         self.buffer.clear();
         loop {

@@ -1,5 +1,6 @@
 //! The load program: the numbers of README, measured on the real binary over loopback. `make bench` runs all of it;
-//! `cargo bench --bench load -- fanout idle systems durable` runs what is named.
+//! `cargo bench --bench load -- fanout idle systems durable` runs what is named. `scale` has its own table and runs only
+//! when it is named: it needs Redis and Node.
 //!
 //! Measures only: whether a number is good enough is for who reads it.
 
@@ -13,6 +14,7 @@ mod idle;
 mod process;
 #[path = "../../tests/it/program.rs"]
 mod program;
+mod scale;
 mod systems;
 
 use std::time::Instant;
@@ -39,6 +41,9 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
+    if named == ["scale"] {
+        return runtime.block_on(scale::measure());
+    }
     println!("| what | measured |\n|---|---|");
     runtime.block_on(async {
         if wanted("fanout") {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
@@ -11,8 +11,11 @@ use crate::program;
 
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
-    child: Child,
+    process: Process,
 }
+
+/// A process that ends with this value.
+pub(crate) struct Process(Child);
 
 /// A folder on the disk that the program was built on.
 pub(crate) fn folder() -> TempDir {
@@ -21,12 +24,40 @@ pub(crate) fn folder() -> TempDir {
 
 impl Gateway {
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
-        let (child, address) = program::start(([127, 0, 0, 1], 0).into(), folder, config, &[]);
-        Self { address, child }
+        Self::of(program::start(
+            ([127, 0, 0, 1], 0).into(),
+            folder,
+            config,
+            &[],
+        ))
+    }
+
+    /// Starts a command that says where it listens.
+    pub(crate) fn listening(command: Command) -> Self {
+        Self::of(program::listening(command, |_| ()))
+    }
+
+    fn of((child, address): (Child, SocketAddr)) -> Self {
+        let process = Process::new(child);
+        Self { address, process }
     }
 
     pub(crate) fn resident_kib(&self) -> f64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        self.process.resident_kib()
+    }
+
+    pub(crate) fn cpu_s(&self) -> f64 {
+        self.process.cpu_s()
+    }
+}
+
+impl Process {
+    pub(crate) fn new(child: Child) -> Self {
+        Self(child)
+    }
+
+    pub(crate) fn resident_kib(&self) -> f64 {
+        let path = format!("/proc/{}/status", self.0.id());
         let status = std::fs::read_to_string(path).unwrap();
         let line = status
             .lines()
@@ -37,7 +68,7 @@ impl Gateway {
 
     /// Processor time used so far, in seconds (the kernel counts in hundredths).
     pub(crate) fn cpu_s(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         let fields: Vec<&str> = stat
             .rsplit_once(')')
             .unwrap()
@@ -48,9 +79,9 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

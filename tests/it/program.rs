@@ -45,13 +45,20 @@ pub(crate) fn start_on(
     mut program: Command,
     folder: &Path,
     config: &str,
-    mut log: impl FnMut(&str) + Send + 'static,
+    log: impl FnMut(&str) + Send + 'static,
 ) -> (Child, SocketAddr) {
     let file = folder.join("acequia.toml");
     std::fs::write(&file, config).unwrap();
+    program.args(["--store", store, "--config"]).arg(file);
+    listening(program, log)
+}
+
+/// Starts whatever says ` on http://ADDRESS ` when it listens, and returns then; `log` is given each line that it logs.
+pub(crate) fn listening(
+    mut program: Command,
+    mut log: impl FnMut(&str) + Send + 'static,
+) -> (Child, SocketAddr) {
     let mut child = program
-        .args(["--store", store, "--config"])
-        .arg(file)
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()
