@@ -4,8 +4,10 @@
 //! nothing itself: [`Gateway::settled`] does, and its commits go the way of every other change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use rand::RngExt;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::command::SystemId;
@@ -18,6 +20,8 @@ use crate::time::{Moment, Ticks};
 const LOOK_EVERY_MS: i64 = 1000;
 /// A run that could not be ended because the store does not answer is tried again after this time.
 const TRY_AGAIN_MS: i64 = 200;
+/// Where several nodes share a store, each waits so long at the most for another to do what is due.
+const LONGEST_WAIT: Duration = Duration::from_millis(25);
 /// Settled at the same time at the most: as many as the store writes in one group.
 const AT_ONCE: usize = 256;
 
@@ -30,8 +34,14 @@ pub(crate) async fn watch(gateway: Gateway) {
         if behind {
             behind = running.read_again(&gateway).await.is_err();
         }
-        let now = gateway.clock().now();
-        let due = running.due(&now);
+        let mut due = running.due(&gateway.clock().now());
+        if !due.is_empty() && gateway.store().is_shared() {
+            // As a rule one node ends a run, and the others hear of it in time to leave it.
+            let wait = rand::rng().random_range(Duration::ZERO..LONGEST_WAIT);
+            tokio::time::sleep(wait).await;
+            behind |= running.catch_up(&mut feed);
+            due.retain(|system| running.states.contains_key(system));
+        }
         let mut failed = behind;
         for settled in settle(&gateway, due, Demands::All).await {
             match settled {

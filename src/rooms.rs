@@ -3,6 +3,7 @@
 //! `state` and `action` on change, `clock` at the turn of each second, and the snapshot for who joined. It reads the
 //! store and never writes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -24,6 +25,8 @@ use crate::wire;
 /// Joins that may wait for their snapshot; the next one waits at the door, where each socket has as many places as it may
 /// join systems. One takes microseconds.
 const JOINS_WAITING: usize = 1024;
+/// Rooms that are told the time between two looks at what else there is to tell.
+const CLOCKS_AT_A_TIME: usize = 8;
 /// Actions that are told again after the feed was lost: as many as one page of the history.
 const ACTIONS_TOLD_AGAIN: u32 = 100;
 /// Histories that are read at the same time for it.
@@ -80,6 +83,7 @@ impl Rooms {
     /// Sends, for ever. Cancel by dropping it.
     pub(crate) async fn run(mut self) {
         let mut last = self.gateway.clock().now();
+        let mut untold = VecDeque::new();
         loop {
             let turn = last.next_turn();
             // Ticks first: a flood of joins or changes does not hold up the time.
@@ -87,24 +91,34 @@ impl Rooms {
                 biased;
                 () = until_second_changes(&self.gateway, turn, last.second()) => Next::Tick,
                 next = next(&mut self.joins, &mut self.feed) => next,
+                // Others get their turn between two portions, or changes would wait where they come from.
+                () = tokio::task::yield_now(), if !untold.is_empty() => Next::Clocks,
             };
             match next {
                 Next::Tick => {
+                    // Who has not heard of the last second hears of this one.
                     last = self.gateway.clock().now();
-                    self.tick(last).await;
+                    self.ticks.send_replace(last);
+                    untold = self.members.watched().into();
                 }
                 Next::Join(join) => self.snapshot(join).await,
                 Next::Change(change) => self.next_change(change).await,
+                Next::Clocks => {}
             }
+            // A change waits for a few clocks at the most, and they wait for one change.
+            let portion = untold.len().min(CLOCKS_AT_A_TIME);
+            self.tell_clocks(&last, untold.drain(..portion)).await;
         }
     }
 
-    async fn tick(&self, now: Moment) {
-        self.ticks.send_replace(now);
+    async fn tell_clocks(&self, now: &Moment, rooms: impl Iterator<Item = (SystemId, u64)>) {
         let (wall, stale_ms) = (now.wall(), self.gateway.store().stale_ms());
-        for (system, seq) in self.members.watched() {
-            let clock = wire::Clock::new(&system, seq, wall, stale_ms);
-            self.emit(&system, "clock", &clock).await;
+        for (system, _) in rooms {
+            // It may know more than when the second turned, or have no members any more.
+            if let Some(Shown::Seq(seq)) = self.members.shown(&system) {
+                let clock = wire::Clock::new(&system, seq, wall, stale_ms);
+                self.emit(&system, "clock", &clock).await;
+            }
         }
     }
 
@@ -245,6 +259,7 @@ impl Rooms {
 /// What happens next.
 enum Next {
     Tick,
+    Clocks,
     Join(Join),
     Change(Result<News, RecvError>),
 }

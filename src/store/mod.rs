@@ -97,6 +97,14 @@ impl Store {
         }
     }
 
+    /// True where other processes may change what is in it.
+    pub const fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Redis(_) => true,
+        }
+    }
+
     /// The clock on which the runs of this store are measured, where it is not the machine's: every node shows it.
     pub fn clock(&self) -> Option<Arc<dyn Clock>> {
         match self {

@@ -228,11 +228,11 @@ impl Redis {
         self.shared.replica.changes()
     }
 
-    /// Asks for something to be written that changes nothing.
+    /// Asks for something to be written that changes nothing, and that a full server refuses.
     pub(super) async fn ping(&self) -> Result<(), ReadError> {
         let mut session = self.session().ok_or(ReadError::Unavailable)?;
-        let mut nothing = redis::cmd("HDEL");
-        nothing.arg(self.shared.keys.fences()).arg("");
+        let mut nothing = redis::cmd("HSETNX");
+        nothing.arg(self.shared.keys.fences()).arg("").arg("0");
         let answered = nothing.exec_async(&mut session.connection).await;
         answered.map_err(|error| self.failed(&session, &error))
     }

@@ -5,6 +5,7 @@
 local hash, set, stream, sorted, text = unpack(KEYS)
 redis.call('TIME')
 redis.call('HSET', hash, 'a', '1')
+redis.call('HSETNX', hash, 'a', '1')
 redis.call('HGET', hash, 'a')
 redis.call('HMGET', hash, 'a', 'b')
 redis.call('HINCRBY', hash, 'a', 1)
