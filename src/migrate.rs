@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn move_all(arguments: &Arguments) -> Result<(), Failure> {
     let (from, to) = (url("from", &arguments.from)?, url("to", &arguments.to)?);
+    // What cannot be read of a history is left out, and said.
+    crate::log("error");
     let mut bar = None;
     let moved = runtime()?.block_on(migrate(&from, &to, |Progress { moved, all }| {
         let bar = bar.get_or_insert_with(|| Bar::new(all as f64, "systems and answers"));

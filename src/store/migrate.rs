@@ -61,7 +61,9 @@ pub async fn migrate(
         (StoreUrl::Sqlite(from), StoreUrl::Redis(to)) => {
             let source = Source::open(from)?;
             let server = Server::open(to).await?;
-            server.begin(&format!("sqlite:{}", from.display())).await?;
+            // However it is named from where one stands, it is the same source.
+            let named = std::path::absolute(from).unwrap_or_else(|_| from.clone());
+            server.begin(&format!("sqlite:{}", named.display())).await?;
             let moved = to_server(&source, &server, &machine, tell).await?;
             server.finish().await?;
             Ok(moved)
@@ -69,8 +71,9 @@ pub async fn migrate(
         (StoreUrl::Redis(from), StoreUrl::Sqlite(to)) => {
             let mut target = Target::create(to)?;
             let server = Server::open(from).await?;
-            server.is_unused().await?;
+            let newest = server.is_a_source().await?;
             let moved = from_server(&server, &mut target, &machine, tell).await?;
+            server.is_still(&newest).await?;
             target.finish()?;
             Ok(moved)
         }
@@ -112,7 +115,7 @@ async fn to_server(
         let read = portion.len();
         let kept = portion.into_iter();
         let kept: Vec<_> = kept
-            .filter_map(|(_, receipt)| moved_receipt(receipt, &then, &now))
+            .filter_map(|(_, receipt)| moved_receipt(receipt?, &then, &now))
             .collect();
         server.put_receipts(&kept).await?;
         progress.moved += read;
@@ -126,7 +129,7 @@ async fn from_server(
     machine: &SystemClock,
     mut tell: impl FnMut(Progress),
 ) -> Result<Progress, MigrateError> {
-    let states = server.states();
+    let states = server.states().await?;
     let mut progress = Progress {
         moved: 0,
         all: states.len() + server.count_receipts().await?,
@@ -207,7 +210,7 @@ fn moved_receipt(receipt: Receipt, then: &Moment, now: &Moment) -> Option<Receip
     if is_forgotten(receipt.boot, receipt.ticks, (then.boot, then.ticks)) {
         return None;
     }
-    // Of another boot only what the machine has been up for is certain.
+    // Of another boot of a machine only what it has been up for is certain.
     let age = if receipt.boot == then.boot {
         then.ticks.since(receipt.ticks)
     } else {

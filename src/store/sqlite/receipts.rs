@@ -90,19 +90,25 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<usize> {
     connection.query_row("SELECT count(*) FROM receipts", [], |row| row.get(0))
 }
 
-/// Those after the row `after`, oldest first. What cannot be read is left out.
+/// Those after the row `after`, oldest first, each with its row. None in place of one that cannot be read.
 pub(super) fn page(
     connection: &Connection,
     after: i64,
     most: usize,
-) -> rusqlite::Result<Vec<(i64, Receipt)>> {
+) -> rusqlite::Result<Vec<(i64, Option<Receipt>)>> {
     let sql = "SELECT * FROM receipts WHERE id > ?1 ORDER BY id LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![after, most], |row| {
         let key: String = row.get("key")?;
         let id = row.get("id")?;
-        let key = IdempotencyKey::bare(&key).map_err(FromSqlError::other)?;
-        Ok((id, receipt(&key, row)?))
+        let key = IdempotencyKey::bare(&key).map_err(FromSqlError::other);
+        let read = key
+            .map_err(rusqlite::Error::from)
+            .and_then(|key| receipt(&key, row));
+        match read {
+            Err(error) if error.sqlite_error_code().is_none() => Ok((id, None)),
+            read => Ok((id, Some(read?))),
+        }
     })?;
     rows.collect()
 }

@@ -41,6 +41,10 @@ impl Source {
         if !path.exists() {
             return Err(cannot(path, "cannot be read", "there is no such file"));
         }
+        // To SQLite this is a new database; to whoever names it as a source it is one that was lost.
+        if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            return Err(cannot(path, "cannot be read", "it is empty"));
+        }
         let lock = lock(path)?;
         let opened = open::open(path);
         let (connection, states) = opened.map_err(|e| cannot(path, "cannot be read", e))?;
@@ -50,11 +54,14 @@ impl Source {
             .collect();
         states.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if lock.doubts() {
-            // As a gateway does after a restart: nothing goes on from a file that may lack an end.
-            let runs = states
-                .iter_mut()
-                .filter_map(|(_, state)| state.run.as_mut());
-            runs.for_each(|run| run.boot = BootId::NONE);
+            // As a gateway does after a restart: nothing goes on from a file that may lack an end, and the number that
+            // such an end may have been shown with is not used again.
+            for (_, state) in &mut states {
+                if let Some(run) = &mut state.run {
+                    run.boot = BootId::NONE;
+                    state.seq += 1;
+                }
+            }
         }
         Ok(Self {
             connection,
@@ -80,12 +87,12 @@ impl Source {
         receipts::count(&self.connection).map_err(sql)
     }
 
-    /// Those after the row `after`, oldest first, each with its row.
+    /// Those after the row `after`, oldest first, each with its row. None in place of one that cannot be read.
     pub(in crate::store) fn receipts(
         &self,
         after: i64,
         most: usize,
-    ) -> Result<Vec<(i64, Receipt)>, MigrateError> {
+    ) -> Result<Vec<(i64, Option<Receipt>)>, MigrateError> {
         receipts::page(&self.connection, after, most).map_err(sql)
     }
 }
@@ -95,15 +102,18 @@ pub(in crate::store) struct Target {
     connection: Connection,
     unfinished: PathBuf,
     path: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Target {
     pub(in crate::store) fn create(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        if path.exists() {
-            let free = "move it away, or name another file";
-            return Err(cannot(path, "is there already", free));
+        // The log of another database would be taken for that of the new one.
+        for there in [path.to_owned(), beside(path, "-wal")] {
+            if there.exists() {
+                let free = "move it away, or name another file";
+                return Err(cannot(&there, "is there already", free));
+            }
         }
         let unfinished = beside(path, ".migrating");
         // What a migration that was cut has left.
@@ -117,7 +127,7 @@ impl Target {
             connection,
             unfinished,
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -134,9 +144,14 @@ impl Target {
     }
 
     /// Gives the file its name.
-    pub(in crate::store) fn finish(self) -> Result<(), MigrateError> {
-        // The log goes into the file when the last connection closes.
+    pub(in crate::store) fn finish(mut self) -> Result<(), MigrateError> {
+        // The log goes into the file when the last connection closes; nobody says so if it does not.
         self.connection.close().map_err(|(_, cause)| sql(cause))?;
+        if beside(&self.unfinished, "-wal").exists() {
+            return Err(failed("the file", "its log could not be written into it"));
+        }
+        // What another database of this name has left there is not about this one.
+        self.lock.set_doubt(false);
         let named = || {
             std::fs::File::open(&self.unfinished)?.sync_all()?;
             std::fs::rename(&self.unfinished, &self.path)?;
