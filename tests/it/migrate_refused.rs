@@ -102,3 +102,16 @@ fn what_cannot_be_moved_is_a_wrong_configuration_and_no_password_is_said() {
     }
     assert!(!Path::new("x.db.lock").exists(), "nothing was opened");
 }
+
+#[tokio::test]
+async fn a_redis_that_a_newer_version_has_written_is_neither_read_nor_written() {
+    let place = Place::new();
+    let (file, url) = (place.sqlite("one.db"), place.redis.url(""));
+    one_run(&place, &file).await;
+    assert_eq!(place.serve(&url, CONFIG).terminate().await, Some(0));
+    place.redis.ask("HSET {acequia}:clock schema 99");
+    must_fail(&migrate(&file, &url), 1, &["schema version 99"]);
+    let two = migrate(&url, &place.sqlite("two.db"));
+    must_fail(&two, 1, &["schema version 99"]);
+    assert!(!place.path("two.db").exists());
+}

@@ -12,7 +12,7 @@ use crate::command::{IdempotencyKey, SystemId};
 use crate::engine::{Action, State};
 use crate::store::migrate::{Bundle, MigrateError, failed};
 use crate::store::receipt::Receipt;
-use crate::store::{HISTORY_KEPT, RedisUrl};
+use crate::store::{HISTORY_KEPT, OpenError, RedisUrl};
 use crate::time::{Clock, Moment};
 
 /// A gateway that lives answers a roll call within so long: its second look at the clock, and time to be late.
@@ -63,6 +63,8 @@ impl Server {
             redis,
             start: String::new(),
         };
+        let known = server.redis.is_known().await;
+        known.map_err(|what| OpenError(format!("the store {url}: {what}")))?;
         server.start = server.look().await?;
         Ok(server)
     }
@@ -89,13 +91,13 @@ impl Server {
         if pipe.is_empty() {
             return Ok(());
         }
-        let sent = pipe.exec_async(&mut self.connection()?).await;
-        sent.map_err(redis_failed)
+        let mut connection = self.connection()?;
+        pipe.exec_async(&mut connection).await.map_err(redis_failed)
     }
 
     async fn look(&self) -> Result<String, MigrateError> {
-        let looked = server::look(&mut self.connection()?).await;
-        looked.map_err(redis_failed)
+        let mut connection = self.connection()?;
+        server::look(&mut connection).await.map_err(redis_failed)
     }
 
     /// # Errors
@@ -155,10 +157,7 @@ impl Server {
         let mut newest = redis::cmd("XREVRANGE");
         newest
             .arg(self.keys().feed())
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1);
+            .arg(&["+", "-", "COUNT", "1"]);
         let read: StreamRangeReply = self.ask(&newest).await?;
         Ok(read
             .ids
