@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::cluster::proxy::Flow;
-use crate::cluster::{Cluster, HEALED, LONGEST_SILENCE, NODES, TOLERANCE, must_have_lasted, until};
+use crate::cluster::{
+    Cluster, HEALED, LONGEST_SILENCE, NODES, TOLERANCE, must_be_unavailable, must_have_lasted,
+    until,
+};
 use crate::dice::{Dice, faults_in_full};
 use crate::field::{self, Load, seqs};
-use crate::fixture::{Answer, Http, SYSTEMS, Socket, WATCHDOG, instant};
+use crate::fixture::{Answer, Http, SYSTEMS, Socket, instant};
 use crate::load::{near, number};
 use crate::nodes::followers;
-use crate::verdict::{Told, Wrong};
+use crate::verdict::Wrong;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_restarted_under_load_and_nothing_is_lost_or_cut_or_missed() {
@@ -219,13 +221,6 @@ async fn is_refused(http: &Http) {
     }
 }
 
-fn must_be_unavailable(answer: &Answer) {
-    assert_eq!(answer.error_code(), "store_unavailable");
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    let seconds = answer.headers["retry-after"].to_str().unwrap();
-    assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_redis_is_frozen_clocks_go_on_and_commands_are_refused_and_nothing_opens_afterwards()
 {
@@ -235,115 +230,3 @@ async fn while_redis_is_frozen_clocks_go_on_and_commands_are_refused_and_nothing
 
 /// A command that Redis does not answer is refused after so long: no opening may be carried out so late.
 const REFUSED: Duration = Duration::from_secs(3);
-
-/// What can happen to the line while commands are on it.
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    Cut,
-    HalfClosed,
-    /// A command takes longer than it may on its way, both ways.
-    Late,
-    AnswersHeld,
-    Silent,
-}
-
-const TROUBLES: [Trouble; 5] = [
-    Trouble::Cut,
-    Trouble::HalfClosed,
-    Trouble::Late,
-    Trouble::AnswersHeld,
-    Trouble::Silent,
-];
-/// Openings that are on the line at once.
-const AT_ONCE: usize = 8;
-
-/// Asks for an opening, with a key that is the name of the system.
-async fn open(http: &Http, system: &str) -> Answer {
-    let path = format!("/systems/{system}/timer?seconds=600&by={system}");
-    let key = [("Idempotency-Key", system)];
-    http.send(Method::POST, &path, &key, "").await
-}
-
-/// Lets the line of the first gateway fail while openings are on it, and returns who was answered what.
-async fn openings_over(
-    cluster: &Cluster,
-    trouble: Trouble,
-    dice: &mut Dice,
-) -> Vec<(String, Answer)> {
-    let http = cluster.http(0);
-    let mut asked = Vec::new();
-    let strikes = dice.random_range(0..AT_ONCE);
-    for i in 0..AT_ONCE {
-        let (http, system) = (http.clone(), format!("s{}", trouble as usize * AT_ONCE + i));
-        asked.push(tokio::spawn(async move {
-            let answer = open(&http, &system).await;
-            (system, answer)
-        }));
-        if i == strikes {
-            let late = Flow::Late(Duration::from_millis(300));
-            match trouble {
-                Trouble::Cut => cluster.proxy.cut(),
-                Trouble::HalfClosed => cluster.proxy.half_close(),
-                Trouble::Late => cluster.proxy.set(late, late),
-                Trouble::AnswersHeld => cluster.proxy.set(Flow::Open, Flow::Held),
-                Trouble::Silent => cluster.proxy.set(Flow::Held, Flow::Held),
-            }
-        }
-        // Some of the answers are on their way while others are asked for.
-        cluster.http(0).get("/healthz").await;
-    }
-    if matches!(trouble, Trouble::AnswersHeld | Trouble::Silent) {
-        // For longer than a gateway waits for Redis.
-        let mut socket = cluster.join(1, "s0").await;
-        for _ in 0..3 {
-            socket.event("clock").await;
-        }
-        cluster.proxy.heal();
-    }
-    let answers = timeout(WATCHDOG, join_all(asked))
-        .await
-        .expect("all are answered");
-    cluster.proxy.heal();
-    answers.into_iter().map(|answer| answer.unwrap()).collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_opening_whose_answer_was_lost_on_the_line_is_told_as_it_is_and_waters_once() {
-    let mut dice = Dice::new();
-    let systems = (0..TROUBLES.len() * AT_ONCE).map(|i| format!("[[systems]]\nid = \"s{i}\"\n"));
-    let cluster = Cluster::start(&systems.collect::<String>()).await;
-    let mut refused = Vec::new();
-    for trouble in TROUBLES {
-        for (system, answer) in openings_over(&cluster, trouble, &mut dice).await {
-            if answer.status == StatusCode::OK {
-                assert_eq!(answer.json()["state"]["by"], *system, "{}", answer.text);
-                let state = cluster.http(1).state(&system).await;
-                assert_eq!(state["by"], *system, "{trouble:?}: {} {state}", answer.text);
-            } else {
-                must_be_unavailable(&answer);
-                refused.push((trouble, system));
-            }
-        }
-        let healed = cluster.heals().await;
-        assert!(healed < HEALED, "{healed:?}");
-    }
-    for (trouble, system) in refused {
-        let told = Told::by(cluster.http(1), &system, 0).await;
-        assert_eq!(told.runs_of(&system), 0, "{trouble:?}: it was refused");
-        let again = open(cluster.http(2), &system).await;
-        assert_eq!(again.status, StatusCode::OK, "{}", again.text);
-    }
-    for i in 0..TROUBLES.len() * AT_ONCE {
-        let system = format!("s{i}");
-        open(cluster.http(0), &system).await;
-        cluster
-            .http(2)
-            .post(&format!("/systems/{system}/stop"))
-            .await;
-        let again = open(cluster.http(1), &system).await.json();
-        assert_eq!(again["state"]["by"], *system, "the answer that it got");
-        let told = Told::by(cluster.http(1), &system, 0).await;
-        assert_eq!(told.runs_of(&system), 1, "{} {:#?}", told.state, told.rows);
-        assert_eq!(told.state["mode"], "wait");
-    }
-}

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::field::Gateways;
-use crate::fixture::{Http, Process, Socket, WATCHDOG, instant};
+use crate::fixture::{Answer, Http, Process, Socket, WATCHDOG, instant};
 use crate::program::{self, PROGRAM};
 
 pub(crate) mod follower;
@@ -211,6 +211,14 @@ pub(crate) fn must_have_lasted(lasted: Duration, seconds: u64, what: &str) {
         lasted + TOLERANCE > asked && lasted < asked + TOLERANCE,
         "{what}: {lasted:?}"
     );
+}
+
+/// Redis is away, and whoever asks is told to come again.
+pub(crate) fn must_be_unavailable(answer: &Answer) {
+    assert_eq!(answer.error_code(), "store_unavailable");
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let seconds = answer.headers["retry-after"].to_str().unwrap();
+    assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
 }
 
 /// Looks until something is so.
