@@ -46,7 +46,7 @@ endif
 # What a test of faults is: everything that breaks something, at length instead of for a moment.
 FAULTS := test(campaign::) | test(churn::) | test(damage::) | test(disk::) | test(durability::) | test(exhaustion::) \
 	| test(faketime::) | test(microscope::) | test(power::) | test(retries::) | test(safety::) | test(steps::) \
-	| test(actuator::) | test(migrate_faults::) | test(nodes_faults::) | test(nodes_openings::) | test(nodes_time::) | test(nodes_campaign::)
+	| test(actuator::) | test(migrate_faults::) | test(nodes_faults::) | test(nodes_losses::) | test(nodes_openings::) | test(nodes_time::) | test(nodes_campaign::)
 
 faults: prepare-client prepare-tests ## Break everything that can break, at length, and print the figures of README
 	rm -f target/faults.md

@@ -3,7 +3,7 @@
 //! `state` and `action` on change, `clock` at the turn of each second, and the snapshot for who joined. It reads the
 //! store and never writes.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -96,10 +96,14 @@ impl Rooms {
             };
             match next {
                 Next::Tick => {
-                    // Who has not heard of the last second hears of this one.
                     last = self.gateway.clock().now();
                     self.ticks.send_replace(last);
-                    untold = self.members.watched().into();
+                    // Who has not heard of the last second comes first: where a second is too short for all, each has
+                    // a clock all the same, less often.
+                    let late: HashSet<SystemId> = untold.iter().cloned().collect();
+                    let watched = self.members.watched().into_iter();
+                    let watched = watched.map(|(system, _)| system);
+                    untold.extend(watched.filter(|system| !late.contains(system)));
                 }
                 Next::Join(join) => self.snapshot(join).await,
                 Next::Change(change) => self.next_change(change).await,
@@ -111,9 +115,9 @@ impl Rooms {
         }
     }
 
-    async fn tell_clocks(&self, now: &Moment, rooms: impl Iterator<Item = (SystemId, u64)>) {
+    async fn tell_clocks(&self, now: &Moment, rooms: impl Iterator<Item = SystemId>) {
         let (wall, stale_ms) = (now.wall(), self.gateway.store().stale_ms());
-        for (system, _) in rooms {
+        for system in rooms {
             // It may know more than when the second turned, or have no members any more.
             if let Some(Shown::Seq(seq)) = self.members.shown(&system) {
                 let clock = wire::Clock::new(&system, seq, wall, stale_ms);

@@ -171,14 +171,12 @@ impl Door {
 /// The connect packet goes out a moment before socketioxide counts the socket as connected, and until then it sends
 /// nothing else: a client that joins at once would not get its snapshot, only the ack of it if it asked for one.
 async fn until_connected(socket: &SocketRef) {
-    // One that is not connected after so many looks has gone.
-    const LOOKS: u32 = 1000;
-    const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
-    for _ in 0..LOOKS {
+    // One that is not connected after these, a second in all, has gone.
+    for look in 0..10 {
         if socket.connected() {
             return;
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(Duration::from_millis(1 << look)).await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! feed and keeps a copy of all states; what it shows comes from there, what it decides is read fresh. Which process
 //! does something is nowhere a question: the `seq` that a change expects lets exactly one win.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -154,6 +155,7 @@ impl Redis {
         if state.seq < known.seq {
             // A new session gives back what was lost; nothing is decided before.
             tracing::error!(%system, seq = state.seq, known = known.seq, "Redis has lost a change");
+            self.shared.lost.store(true, Ordering::Relaxed);
             self.shared.doubt(session.generation);
             return Err(ReadError::Unavailable);
         }
@@ -228,11 +230,11 @@ impl Redis {
         self.shared.replica.changes()
     }
 
-    /// Asks for something to be written that changes nothing, and that a full server refuses.
+    /// Asks for something to be written that changes nothing. A full server takes it, as it takes what closes a valve.
     pub(super) async fn ping(&self) -> Result<(), ReadError> {
         let mut session = self.session().ok_or(ReadError::Unavailable)?;
-        let mut nothing = redis::cmd("HSETNX");
-        nothing.arg(self.shared.keys.fences()).arg("").arg("0");
+        let mut nothing = redis::cmd("HDEL");
+        nothing.arg(self.shared.keys.fences()).arg("");
         let answered = nothing.exec_async(&mut session.connection).await;
         answered.map_err(|error| self.failed(&session, &error))
     }

@@ -35,6 +35,7 @@ mod migrate_refused;
 mod nodes;
 mod nodes_campaign;
 mod nodes_faults;
+mod nodes_losses;
 mod nodes_openings;
 mod nodes_time;
 mod nodes_worlds;

@@ -1,4 +1,4 @@
--- One look at the clock that all nodes share. Written only when a node is asked for its voice, or every few seconds
+-- One look at the clock that all nodes share. Something changes only when a node is asked for its voice, or every few seconds
 -- while water runs.
 --
 -- KEYS  clock, voices, running
@@ -7,6 +7,9 @@
 
 local clock, voices, running = unpack(KEYS)
 local node, answers, voice, seen_every = unpack(ARGV)
+-- Changes nothing, and is refused by a server that takes no writes: one that was replaced and does not know it yet must not
+-- look alive.
+redis.call('HDEL', clock, '')
 local time = redis.call('TIME')
 local fields = redis.call('HMGET', clock, 'version', 'boot', 'step', 'offset', 'server', 'seen', 'roll')
 local ticks = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(fields[3] or 0)

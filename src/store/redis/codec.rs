@@ -40,16 +40,12 @@ fn by_text(by: Option<&By>) -> Option<String> {
     by.map(|by| by.as_str().to_owned())
 }
 
-fn boot_text(boot: BootId) -> String {
+pub(super) fn boot_value(boot: BootId) -> String {
     format!("{:032x}", boot.0)
 }
 
 pub(super) fn boot(text: &str) -> Read<BootId> {
     BootId::parse(text).ok_or_else(|| unreadable(format!("{text:?} is no boot")))
-}
-
-pub(super) fn boot_value(boot: BootId) -> String {
-    boot_text(boot)
 }
 
 /// `[seq, run]`
@@ -73,7 +69,7 @@ pub(super) fn state_value(state: &State) -> String {
     let run = state.run.as_ref().map(|run| {
         RunRow(
             run.mode.name().into(),
-            boot_text(run.boot),
+            boot_value(run.boot),
             run.started.millis(),
             run.deadline.map(Ticks::millis),
             run.shown_start.utc_ms,
@@ -179,7 +175,7 @@ pub(super) fn receipt_value(receipt: &Receipt) -> String {
     });
     text(&ReceiptRow(
         receipt.request.asks.to_string(),
-        boot_text(receipt.boot),
+        boot_value(receipt.boot),
         receipt.ticks.millis(),
         receipt.answer.unchanged.map(|reason| reason.name().into()),
         *seq,

@@ -2,7 +2,7 @@
 --
 -- KEYS  states, running, feed, receipts, ages, history of the system, stops of the system, fences, clock
 -- ARGV  see `Commit` in scripts.rs, which names them in this order
--- Returns {'done', id on the feed, answer that was kept before}, {'known', answer}, {'stale'}, {'late'}, {'clock'} or
+-- Returns {'done', answer that was kept before}, {'known', answer}, {'stale'}, {'late'}, {'clock'} or
 --         {'fenced'}
 
 local states, running, feed, receipts, ages, history, stops, fences, clock = unpack(KEYS)
@@ -50,7 +50,6 @@ if kind == 'opens' then
   end
 end
 
-local id = ''
 if kind ~= 'answers' then
   if kind == 'closes' then
     -- First, because it needs no memory: a server that is full refuses only a first write that does.
@@ -66,7 +65,7 @@ if kind ~= 'answers' then
   if kind == 'opens' then
     redis.call('SADD', running, system)
   end
-  id = redis.call('XADD', feed, 'MAXLEN', '~', feed_kept, '*', 's', system, 'v', state, 'a', action, 'n', nonce)
+  redis.call('XADD', feed, 'MAXLEN', '~', feed_kept, '*', 's', system, 'v', state, 'a', action, 'n', nonce)
 end
 
 if key ~= '' and known == '' then
@@ -83,4 +82,4 @@ if key ~= '' and known == '' then
   end
 end
 
-return { 'done', id, known }
+return { 'done', known }

@@ -115,6 +115,11 @@ impl Redis {
             receipt: receipt.as_ref(),
         };
         let mut session = self.session().ok_or(CommitError::Unavailable)?;
+        // What closes waits behind no more than this, and is never refused for it.
+        let place = shared.openings.try_acquire();
+        if asked.kind() == Kind::Opens && place.is_err() {
+            return Err(CommitError::Overloaded);
+        }
         let ticket = shared.in_flight.begin(session.generation);
         let mut on_its_way = OnItsWay(shared, Some(ticket.number));
         // One that ended before it was in the book will not be settled by the next.

@@ -18,7 +18,8 @@ use super::session::ANSWER;
 use super::shared::Shared;
 use super::{CLOCK_WITHIN, codec, registry};
 use crate::command::SystemId;
-use crate::time::SharedClock;
+use crate::engine::State;
+use crate::time::{SharedClock, Ticks};
 
 /// Entries that are read at a time.
 const PORTION: usize = 1000;
@@ -44,6 +45,9 @@ impl fmt::Display for Place {
     }
 }
 
+/// States that are newer than what is known.
+pub(super) type News = Vec<(SystemId, State)>;
+
 /// What is known after catching up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caught {
@@ -57,6 +61,10 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     /// Up to where it has read; none before the first time.
     place: Option<Place>,
+    /// What stands at that place, where it was read: another server may have the same place by chance.
+    mark: String,
+    /// When the last portion was asked for in this session.
+    asked: Option<Ticks>,
 }
 
 impl Reader {
@@ -67,6 +75,8 @@ impl Reader {
         Self {
             shared,
             place: None,
+            mark: String::new(),
+            asked: None,
         }
     }
 
@@ -76,25 +86,40 @@ impl Reader {
             .map_or_else(String::new, |place| place.to_string())
     }
 
+    /// What stands there, see `fence.lua`; empty where it was not read.
+    pub(super) fn mark(&self) -> String {
+        self.mark.clone()
+    }
+
+    /// Goes on from a place that was not read.
+    fn go_to(&mut self, place: Place) {
+        if self.place != Some(place) {
+            self.place = Some(place);
+            self.mark.clear();
+        }
+    }
+
     /// Reads what happened since the last session.
     pub(super) async fn catch_up(
         &mut self,
         found: &Found,
+        whole: bool,
         connection: &mut ConnectionManager,
-    ) -> RedisResult<Caught> {
+    ) -> RedisResult<(Caught, News)> {
+        self.asked = None;
         let newest: Place = found.newest.parse()?;
         let Some(place) = self.place else {
-            self.read_states(connection).await?;
-            self.place = Some(newest);
-            return Ok(Caught::Everything);
+            let news = self.read_states(connection).await?;
+            self.go_to(newest);
+            return Ok((Caught::Everything, news));
         };
         // Before anything was ever told there is nothing that can be missing.
-        if !found.there && place != Place(0, 0) {
+        if !whole && place != Place(0, 0) {
             tracing::warn!(
                 %place,
                 oldest = found.oldest,
                 newest = found.newest,
-                "what was read last is not on the feed of Redis any more: all states are read again"
+                "the feed of Redis may not lead on from what was read last: all states are read again"
             );
             return self.begin_anew(newest, connection).await;
         }
@@ -112,7 +137,9 @@ impl Reader {
             }
             self.take(&read.ids, connection).await?;
         }
-        self.place = self.place.max(Some(newest));
+        if self.place < Some(newest) {
+            self.go_to(newest);
+        }
         // The feed may have been cut while it was read.
         let oldest: StreamRangeReply = redis::cmd("XRANGE")
             .arg(self.shared.keys.feed())
@@ -126,7 +153,7 @@ impl Reader {
         if oldest.transpose()?.is_some_and(|oldest| oldest > place) && place != Place(0, 0) {
             return self.begin_anew(newest, connection).await;
         }
-        Ok(Caught::Everything)
+        Ok((Caught::Everything, News::new()))
     }
 
     /// The feed does not lead from what is known to what is: what is known is given back, where the server has lost it,
@@ -135,16 +162,16 @@ impl Reader {
         &mut self,
         newest: Place,
         connection: &mut ConnectionManager,
-    ) -> RedisResult<Caught> {
+    ) -> RedisResult<(Caught, News)> {
         self.restore(connection).await?;
-        self.read_states(connection).await?;
-        self.place = Some(newest);
-        Ok(Caught::WithGap)
+        let news = self.read_states(connection).await?;
+        self.go_to(newest);
+        Ok((Caught::WithGap, news))
     }
 
-    /// Reads all states, a portion at a time. Nobody waits for what was read in between to be told.
-    async fn read_states(&self, connection: &mut ConnectionManager) -> RedisResult<()> {
-        let mut cursor = String::from("0");
+    /// Reads all states, a portion at a time; returns those that are newer than what is known.
+    async fn read_states(&self, connection: &mut ConnectionManager) -> RedisResult<News> {
+        let (mut cursor, mut news) = (String::from("0"), News::new());
         loop {
             let (next, states): (String, Vec<(String, String)>) = redis::cmd("HSCAN")
                 .arg(self.shared.keys.states())
@@ -153,18 +180,18 @@ impl Reader {
                 .arg(PORTION)
                 .query_async(connection)
                 .await?;
-            let mut news = false;
             for (system, state) in states {
                 match (SystemId::parse(&system), codec::state(&state)) {
-                    (Ok(system), Ok(state)) => news |= self.shared.replica.put(&system, &state),
+                    (Ok(system), Ok(state)) => {
+                        if state.seq > self.shared.replica.get(&system).seq {
+                            news.push((system, state));
+                        }
+                    }
                     _ => tracing::error!(system, state, "a state in Redis cannot be read"),
                 }
             }
-            if news {
-                self.shared.replica.gap();
-            }
             if next == "0" {
-                return Ok(());
+                return Ok(news);
             }
             cursor = next;
         }
@@ -230,10 +257,11 @@ impl Reader {
             .arg(place.to_string())
             .query_async(feed)
             .await?;
-        let took = SharedClock::own_ticks().since(asked).unsigned_abs();
-        if u128::from(took) > (Self::PATIENCE + ANSWER).as_millis() {
-            // This process stood still: the feed may have been cut meanwhile.
-            return Err(strange("an answer was read too late"));
+        let before = self.asked.replace(asked).unwrap_or(asked);
+        let took = SharedClock::own_ticks().since(before).unsigned_abs();
+        if u128::from(took) > (Self::PATIENCE + ANSWER).as_millis() * 2 {
+            // This process stood still, or had too much to do: the feed may have been cut meanwhile.
+            return Err(strange("the feed was read too late"));
         }
         self.shared.contact(asked);
         let streams = read.into_iter().flat_map(|read| read.keys);
@@ -247,11 +275,13 @@ impl Reader {
         entries: &[StreamId],
         commands: &mut ConnectionManager,
     ) -> RedisResult<()> {
+        let (mut registered, mut version) = (Vec::new(), String::new());
         for entry in entries {
             let field = |name| entry.get::<String>(name).unwrap_or_default();
-            let registered: Vec<_> = field("r").split_whitespace().map(Into::into).collect();
-            if !registered.is_empty() {
-                registry::read(&self.shared, &registered, &field("rv"), commands).await?;
+            let systems = field("r");
+            if !systems.is_empty() {
+                registered.extend(systems.split_whitespace().map(String::from));
+                version = field("rv");
             }
             if let Ok(version) = field("c").parse() {
                 self.wait_for_clock(version).await;
@@ -267,8 +297,13 @@ impl Reader {
                 self.shared.in_flight.end(number, Fate::Written);
             }
             self.place = Some(entry.id.parse()?);
+            self.mark = format!("{}|{nonce}", field("v"));
         }
-        Ok(())
+        if registered.is_empty() {
+            return Ok(());
+        }
+        // If that fails, the next session finds that it has not read this version.
+        registry::read(&self.shared, &registered, &version, commands).await
     }
 
     /// Waits until this process shows times by this clock, or a later one: a run that is shown anew by it would be shown
@@ -280,7 +315,7 @@ impl Reader {
             return;
         }
         self.shared.look.notify_one();
-        // Without news the session is about to end.
+        // Without news it is shown as well as it is known.
         let _ = timeout(CLOCK_WITHIN, known.wait_for(is_known)).await;
     }
 

@@ -128,7 +128,7 @@ impl Commit<'_> {
         let reply: Vec<&str> = reply.iter().map(String::as_str).collect();
         let kept = |known: &str| (!known.is_empty()).then(|| known.to_owned());
         match reply.as_slice() {
-            ["done", _, known] => Ok(Committed::Done(kept(known))),
+            ["done", known] => Ok(Committed::Done(kept(known))),
             ["known", answer] => Ok(Committed::Known((*answer).to_owned())),
             ["stale"] => Ok(Committed::Stale),
             ["late"] => Ok(Committed::Late),
@@ -164,12 +164,12 @@ pub(super) struct Found {
 pub(super) async fn fence(
     keys: &Keys,
     (node, generation): (&str, u64),
-    place: &str,
+    (place, mark): &(String, String),
     connection: &mut ConnectionManager,
 ) -> RedisResult<Found> {
     let mut call = FENCE.prepare_invoke();
     call.key(keys.fences()).key(keys.feed()).key(keys.clock());
-    call.arg(node).arg(generation).arg(place);
+    call.arg(node).arg(generation).arg(place).arg(mark);
     let (newest, oldest, there, systems): (String, String, String, String) =
         call.invoke_async(connection).await?;
     Ok(Found {

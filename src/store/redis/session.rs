@@ -4,6 +4,7 @@
 //! It writes no change of its own; what it reads goes to the replica, and from there to everybody.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -24,6 +25,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(2);
 /// nodes come back in the same moment; and soon enough that no run is a second too long because of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// A session that has lasted so long, in milliseconds, was one.
+const LASTING_MS: i64 = 1000;
 /// Commands that may wait to be sent on a connection.
 const PIPELINE: usize = 1024;
 
@@ -67,19 +70,26 @@ impl Keeper {
     }
 
     /// Keeps a session, for ever. Cancel by dropping it.
+    /// One that fails at once is not begun again at once.
     pub(super) async fn run(mut self, mut live: Live) {
         let _ended = self.shared.ended.clone().drop_guard();
+        let mut pauses: Box<dyn Iterator<Item = Duration> + Send> = Box::new(backoff());
         loop {
+            let began = SharedClock::own_ticks();
             let cause = self.serve(live).await;
             self.shared.end();
-            tracing::warn!(%cause, "Redis does not answer: commands are refused until it does");
-            live = self.begin_again().await;
-            tracing::info!("Redis answers again");
+            tracing::warn!(%cause, "the session with Redis has ended: commands are refused until there is another");
+            if SharedClock::own_ticks().since(began) > LASTING_MS {
+                pauses = Box::new(backoff());
+            } else {
+                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+            }
+            live = self.begin_again(&mut pauses).await;
+            tracing::info!("there is a session with Redis again");
         }
     }
 
-    async fn begin_again(&mut self) -> Live {
-        let mut pauses = pauses();
+    async fn begin_again(&mut self, pauses: &mut impl Iterator<Item = Duration>) -> Live {
         let mut said = String::new();
         loop {
             match self.begin().await {
@@ -107,16 +117,26 @@ impl Keeper {
             scripts::check_rights(&shared.keys, &mut commands).await?;
         }
         let session = (shared.node.as_str(), self.generation);
-        let place = self.reader.place();
-        let found = scripts::fence(&shared.keys, session, &place, &mut commands).await?;
+        let read = (self.reader.place(), self.reader.mark());
+        let found = scripts::fence(&shared.keys, session, &read, &mut commands).await?;
         self.watch.begin(&mut commands).await?;
-        let caught = self.reader.catch_up(&found, &mut commands).await?;
+        let whole = found.there && !shared.lost.load(Ordering::Relaxed);
+        let caught = self.reader.catch_up(&found, whole, &mut commands).await;
+        let (caught, news) = caught?;
+        shared.lost.store(false, Ordering::Relaxed);
         registry::begin(&shared, &found.systems, &mut commands).await?;
         shared.contact(asked);
         shared.begin(Session {
             connection: commands.clone(),
             generation: self.generation,
         });
+        // Told when the histories can be read, all at once: nobody may wait in between for a change that does not come.
+        let told = news
+            .iter()
+            .filter(|(system, state)| shared.replica.put(system, state));
+        if told.count() > 0 {
+            shared.replica.gap();
+        }
         let fate = match caught {
             Caught::Everything => Fate::NotWritten,
             Caught::WithGap => Fate::Unknown,
@@ -149,7 +169,7 @@ impl Keeper {
     }
 }
 
-fn pauses() -> impl Iterator<Item = Duration> {
+fn backoff() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)

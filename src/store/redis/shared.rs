@@ -3,11 +3,11 @@
 //! Values and locks; nothing is sent from here.
 
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use redis::Client;
 use redis::aio::ConnectionManager;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
@@ -19,6 +19,9 @@ use crate::time::{SharedClock, Ticks};
 /// News is asked for all the time, and the answer that there is none comes twice a second. Without one for so long, in
 /// milliseconds, what is known may be old.
 const SILENT_MS: i64 = 2000;
+
+/// Openings that may be on their way; one more is refused as overloaded. They take Redis some 50 ms.
+const OPENINGS: usize = 1024;
 
 /// A session: a connection that has fenced off those before it.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub(super) struct Shared {
     pub(super) node: String,
     pub(super) replica: Replica,
     pub(super) in_flight: InFlight,
+    /// Places for openings on their way.
+    pub(super) openings: Semaphore,
     pub(super) clock: SharedClock,
     /// The version of the clock that `clock` shows. Seen to change by who waits for news of it.
     pub(super) clock_version: watch::Sender<String>,
@@ -42,6 +47,8 @@ pub(super) struct Shared {
     /// When the server was asked for the last time for news that it has answered, or said that there are none.
     contact_ms: AtomicI64,
     session: RwLock<Option<Session>>,
+    /// The server has less than it had: the next session gives it back.
+    pub(super) lost: AtomicBool,
     /// The session is in doubt.
     pub(super) doubted: Notify,
     /// Somebody wants a look at the clock before it is time.
@@ -69,11 +76,13 @@ impl Shared {
             node,
             replica: Replica::new(),
             in_flight: InFlight::new(),
+            openings: Semaphore::new(OPENINGS),
             clock,
             clock_version: watch::Sender::default(),
             server_minus_own_ms: AtomicI64::default(),
             contact_ms: AtomicI64::new(SharedClock::own_ticks().millis()),
             session: RwLock::default(),
+            lost: AtomicBool::default(),
             doubted: Notify::new(),
             look: Notify::new(),
             registry: Registry::default(),

@@ -199,7 +199,6 @@ impl Watch {
         };
         let ahead = beat.server_ms.saturating_sub(sample.answered.millis());
         shared.server_minus_own_ms.store(ahead, Ordering::Relaxed);
-        shared.contact(asked);
         Ok((beat, sample))
     }
 
@@ -302,12 +301,15 @@ impl Watch {
         connection: &mut ConnectionManager,
     ) -> RedisResult<()> {
         let own = SharedClock::own_offset_s(beat.server_ms);
-        let before = self.own_offset_s.replace(own);
-        if before.is_some_and(|before| before != own) && beat.offset_s != own {
+        let changed = self.own_offset_s.is_some_and(|before| before != own);
+        if changed && beat.offset_s != own {
             self.set(beat, &[("offset", own.to_string())], connection)
                 .await?;
+            // Whether it was set is seen at the next look.
             self.shared.look.notify_one();
+            return Ok(());
         }
+        self.own_offset_s = Some(own);
         Ok(())
     }
 
