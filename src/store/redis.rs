@@ -123,7 +123,7 @@ impl Redis {
     }
 
     /// What a failed read means. A server that did not answer is not asked by anybody else.
-    fn failed(&self, session: &Session, error: &RedisError) -> ReadError {
+    fn read_error(&self, session: &Session, error: &RedisError) -> ReadError {
         if error.code().is_none() {
             self.shared.doubt(session.generation);
         }
@@ -137,7 +137,7 @@ impl Redis {
     ) -> Result<watch::Receiver<Arc<Systems>>, ReadError> {
         let mut session = self.session().ok_or(ReadError::Unavailable)?;
         let registered = registry::register(&self.shared, systems, &mut session.connection).await;
-        registered.map_err(|error| self.failed(&session, &error))
+        registered.map_err(|error| self.read_error(&session, &error))
     }
 
     pub(super) async fn load(&self, system: &SystemId) -> Result<State, ReadError> {
@@ -148,7 +148,7 @@ impl Redis {
             .arg(system.as_str())
             .query_async(&mut session.connection)
             .await;
-        let state = read.map_err(|error| self.failed(&session, &error))?;
+        let state = read.map_err(|error| self.read_error(&session, &error))?;
         let state = state.map_or(Ok(State::default()), |state| {
             readable(system.as_str(), codec::state(&state))
         })?;
@@ -176,7 +176,7 @@ impl Redis {
             .arg(self.shared.keys.running())
             .query_async(&mut session.connection)
             .await;
-        let ids = ids.map_err(|error| self.failed(&session, &error))?;
+        let ids = ids.map_err(|error| self.read_error(&session, &error))?;
         let mut running = Vec::with_capacity(ids.len());
         for portion in ids.chunks(STATES_AT_A_TIME) {
             let states: Result<Vec<Option<String>>, _> = redis::cmd("HMGET")
@@ -184,7 +184,7 @@ impl Redis {
                 .arg(portion)
                 .query_async(&mut session.connection)
                 .await;
-            let states = states.map_err(|error| self.failed(&session, &error))?;
+            let states = states.map_err(|error| self.read_error(&session, &error))?;
             for (id, state) in portion.iter().zip(states) {
                 let state = state.map_or(Ok(State::default()), |state| {
                     readable(id, codec::state(&state))
@@ -217,7 +217,7 @@ impl Redis {
             .arg(limit)
             .query_async(&mut session.connection)
             .await;
-        let rows = read.map_err(|error| self.failed(&session, &error))?.ids;
+        let rows = read.map_err(|error| self.read_error(&session, &error))?.ids;
         rows.iter()
             .map(|row| {
                 let action = row.get::<String>("a").unwrap_or_default();
@@ -236,7 +236,7 @@ impl Redis {
         let mut nothing = redis::cmd("HDEL");
         nothing.arg(self.shared.keys.fences()).arg("");
         let answered = nothing.exec_async(&mut session.connection).await;
-        answered.map_err(|error| self.failed(&session, &error))
+        answered.map_err(|error| self.read_error(&session, &error))
     }
 
     /// Ends when nobody keeps the session any more.
@@ -250,7 +250,7 @@ impl Redis {
         let noted =
             scripts::forestall(&self.shared.keys, system, now, &mut session.connection).await;
         noted.map_err(|error| {
-            self.failed(&session, &error);
+            self.read_error(&session, &error);
             CommitError::Unavailable
         })
     }

@@ -8,7 +8,7 @@ use redis::{RedisError, RedisResult};
 use tokio::time::timeout;
 
 use super::in_flight::{Fate, Ticket};
-use super::scripts::{Commit, Committed, Kind};
+use super::scripts::{Commit, Kind, Reply};
 use super::shared::{Session, Shared};
 use super::{CLOCK_WITHIN, Redis, codec};
 use crate::command::SystemId;
@@ -143,7 +143,7 @@ impl Redis {
         session: &Session,
         ticket: Ticket,
         version: &str,
-        reply: RedisResult<Committed>,
+        reply: RedisResult<Reply>,
     ) -> Result<Option<Answer>, CommitError> {
         let shared = &self.shared;
         let Ticket { number, fate } = ticket;
@@ -154,7 +154,7 @@ impl Redis {
                 shared.doubt(session.generation);
                 return self.settled(asked, number, fate).await;
             }
-            Ok(Committed::Done(kept)) if asked.change.is_some() => {
+            Ok(Reply::Done(kept)) if asked.change.is_some() => {
                 // A caller who gives up now leaves the ticket to the feed.
                 if timeout(SEEN_WITHIN, fate).await.is_err() {
                     shared.in_flight.end(number, Fate::Written);
@@ -165,15 +165,15 @@ impl Redis {
         };
         shared.in_flight.end(number, Fate::NotWritten);
         match reply {
-            Ok(Committed::Done(_)) => Ok(None),
-            Ok(Committed::Known(kept)) => asked.answered(&kept),
-            Ok(Committed::Stale) => Err(CommitError::Stale),
-            Ok(Committed::Late) => Err(CommitError::Overloaded),
-            Ok(Committed::OldClock) => {
+            Ok(Reply::Done(_)) => Ok(None),
+            Ok(Reply::Known(kept)) => asked.answered(&kept),
+            Ok(Reply::Stale) => Err(CommitError::Stale),
+            Ok(Reply::Late) => Err(CommitError::Overloaded),
+            Ok(Reply::OldClock) => {
                 self.wait_for_clock(version).await;
                 Err(CommitError::Stale)
             }
-            Ok(Committed::Fenced) => {
+            Ok(Reply::Fenced) => {
                 shared.doubt(session.generation);
                 Err(asked.not_after_all())
             }

@@ -70,7 +70,7 @@ pub(super) struct Commit<'a> {
 
 /// What became of a commit.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Committed {
+pub(super) enum Reply {
     /// Written. The answer that was kept before under the same key, if any.
     Done(Option<String>),
     /// Not written: it was answered before, with this.
@@ -90,7 +90,7 @@ impl Commit<'_> {
         self,
         keys: &Keys,
         connection: &mut ConnectionManager,
-    ) -> RedisResult<Committed> {
+    ) -> RedisResult<Reply> {
         let kind = match self.kind {
             Kind::Opens => "opens",
             Kind::Closes => "closes",
@@ -128,12 +128,12 @@ impl Commit<'_> {
         let reply: Vec<&str> = reply.iter().map(String::as_str).collect();
         let kept = |known: &str| (!known.is_empty()).then(|| known.to_owned());
         match reply.as_slice() {
-            ["done", known] => Ok(Committed::Done(kept(known))),
-            ["known", answer] => Ok(Committed::Known((*answer).to_owned())),
-            ["stale"] => Ok(Committed::Stale),
-            ["late"] => Ok(Committed::Late),
-            ["clock"] => Ok(Committed::OldClock),
-            ["fenced"] => Ok(Committed::Fenced),
+            ["done", known] => Ok(Reply::Done(kept(known))),
+            ["known", answer] => Ok(Reply::Known((*answer).to_owned())),
+            ["stale"] => Ok(Reply::Stale),
+            ["late"] => Ok(Reply::Late),
+            ["clock"] => Ok(Reply::OldClock),
+            ["fenced"] => Ok(Reply::Fenced),
             other => Err(strange(&format!("commit.lua answered {other:?}"))),
         }
     }

@@ -69,8 +69,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps a session, for ever. Cancel by dropping it.
-    /// One that fails at once is not begun again at once.
+    /// Keeps a session, for ever; one that fails at once is not begun again at once. Cancel by dropping it.
     pub(super) async fn run(mut self, mut live: Live) {
         let _ended = self.shared.ended.clone().drop_guard();
         let mut pauses: Box<dyn Iterator<Item = Duration> + Send> = Box::new(backoff());
@@ -120,11 +119,12 @@ impl Keeper {
         let read = (self.reader.place(), self.reader.mark());
         let found = scripts::fence(&shared.keys, session, &read, &mut commands).await?;
         self.watch.begin(&mut commands).await?;
+        registry::begin(&shared, &found.systems, &mut commands).await?;
         let whole = found.there && !shared.lost.load(Ordering::Relaxed);
         let caught = self.reader.catch_up(&found, whole, &mut commands).await;
+        // Nothing may fail from here on: what was read is in no other hand.
         let (caught, news) = caught?;
         shared.lost.store(false, Ordering::Relaxed);
-        registry::begin(&shared, &found.systems, &mut commands).await?;
         shared.contact(asked);
         shared.begin(Session {
             connection: commands.clone(),
