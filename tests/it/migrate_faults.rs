@@ -15,7 +15,7 @@ use crate::load::number;
 use crate::migrate::{Place, SLACK_MS, Told, command, migrate, must_fail, must_move};
 
 /// Enough that a move takes a while.
-const MANY: usize = 1500;
+const MANY: usize = 700;
 
 fn many() -> String {
     let tables = (0..MANY).map(|i| format!("[[systems]]\nid = \"s{i}\"\n"));
@@ -149,7 +149,7 @@ async fn a_move_that_kill_9_has_cut_is_no_store_and_is_complete_when_it_is_run_a
         let last = migrate(&file, &url);
         if !last.status.success() {
             // It was cut between its last step and its last word.
-            must_fail(&last, 1, &["the target holds 1500 systems"]);
+            must_fail(&last, 1, &[&format!("the target holds {MANY} systems")]);
         }
         must_tell(&place, &url, &before, began).await;
 
@@ -233,7 +233,7 @@ async fn whoever_reads_a_pipe_gets_a_line_for_each_tenth_and_one_when_it_is_done
     let said = String::from_utf8(output.stderr).unwrap();
     let percents = said.lines().map(|line| {
         let (percent, of) = line.split_once(" % of ").unwrap();
-        assert_eq!(of, "3000 systems and answers");
+        assert_eq!(of, format!("{} systems and answers", 2 * MANY));
         percent.parse::<u32>().unwrap()
     });
     let percents: Vec<u32> = percents.collect();
@@ -242,6 +242,9 @@ async fn whoever_reads_a_pipe_gets_a_line_for_each_tenth_and_one_when_it_is_done
     let done = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         done,
-        format!("Moved from {file} to {url}: 3000 systems and answers.\n")
+        format!(
+            "Moved from {file} to {url}: {} systems and answers.\n",
+            2 * MANY
+        )
     );
 }
