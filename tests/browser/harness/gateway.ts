@@ -4,13 +4,16 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { wallClock } from "./faketime.ts";
 import { freezeProcess } from "./freezing.ts";
 import type { Action, Answer, Command, State, System } from "../../../client/src/wire.ts";
 
-const BINARY = process.env["BROWSER_TESTS_BINARY"] ?? join(import.meta.dirname, "../../../target/debug/acequia");
+const ROOT = join(import.meta.dirname, "../../..");
+/** Where cargo has put it; relative to the repository, as `make` runs there. */
+const TARGET = resolve(ROOT, process.env["CARGO_TARGET_DIR"] ?? "target");
+const BINARY = process.env["BROWSER_TESTS_BINARY"] ?? join(TARGET, "debug/acequia");
 
 export interface SystemSetup {
   id: string;
