@@ -19,7 +19,7 @@ const FLOOR = "5.4em";
 const HOURS = "6.7em";
 
 /** Closer to an end than this, a label in the middle of its tick would stick out of the page. */
-const EDGE = 0.015;
+const EDGE = 0.1;
 
 interface Props {
   actions: readonly Action[];
