@@ -220,19 +220,22 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, until: Ticks) -> Sleep<'_> {
-        // Tokio's timers stand still while the machine is suspended, CLOCK_BOOTTIME does not:
-        // a long sleep is therefore cut into seconds, so that it is at most one second late after a resume.
-        const LONGEST_NAP_MS: i64 = 1000;
-        Box::pin(async move {
-            loop {
-                let left = until.since(read_ticks());
-                if left <= 0 {
-                    return;
-                }
-                let nap = left.min(LONGEST_NAP_MS).unsigned_abs();
-                tokio::time::sleep(Duration::from_millis(nap)).await;
-            }
-        })
+        Box::pin(nap_until(until, read_ticks))
+    }
+}
+
+/// Sleeps until a clock has come to these ticks. Tokio's timers stand still while the machine is suspended,
+/// `CLOCK_BOOTTIME` does not, and a shared clock can be set right meanwhile: a long sleep is therefore cut into seconds,
+/// so that it is at most one second late.
+async fn nap_until(until: Ticks, ticks: impl Fn() -> Ticks) {
+    const LONGEST_NAP_MS: i64 = 1000;
+    loop {
+        let left = until.since(ticks());
+        if left <= 0 {
+            return;
+        }
+        let nap = left.min(LONGEST_NAP_MS).unsigned_abs();
+        tokio::time::sleep(Duration::from_millis(nap)).await;
     }
 }
 

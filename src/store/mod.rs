@@ -4,6 +4,7 @@
 //! [`Store::changes`] in one step, in this order: durable (what closes a valve: durable or, while that cannot be, put down
 //! to be written later), then readable through `load`, then on the feed, then answered. It never decides what a change is.
 
+mod lean;
 pub mod migrate;
 pub mod receipt;
 mod redis;

@@ -40,8 +40,6 @@ use session::Keeper;
 use shared::{Session, Shared};
 use timewatch::SCHEMA;
 
-/// A node that shows times by a clock that was set hears of it within so long.
-const CLOCK_WITHIN: Duration = Duration::from_secs(1);
 /// How long the last word to the server may take.
 const GOOD_BYE: Duration = Duration::from_millis(250);
 /// States that are read at a time.

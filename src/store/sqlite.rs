@@ -161,15 +161,15 @@ impl Sqlite {
         self.0
             .states
             .get(system)
-            .map_or_else(State::default, |copied| State::from(&*copied))
+            .map_or_else(State::default, |copied| State::from(&copied.lean))
     }
 
     pub(super) fn running(&self) -> Vec<(SystemId, State)> {
         self.0
             .states
             .iter()
-            .filter(|entry| entry.run.is_some())
-            .map(|entry| (entry.key().clone(), State::from(entry.value())))
+            .filter(|entry| entry.lean.run.is_some())
+            .map(|entry| (entry.key().clone(), State::from(&entry.lean)))
             .collect()
     }
 

@@ -3,9 +3,8 @@
 //! It is told where the shared clock stands ([`SharedClock::set`]) and reckons on from there. It asks nobody.
 
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
-use super::{BootId, Clock, Moment, Sleep, Ticks, Zone, read_ticks};
+use super::{BootId, Clock, Moment, Sleep, Ticks, Zone, nap_until, read_ticks};
 
 /// Where the shared clock stands, seen from the ticks of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +67,7 @@ impl Clock for SharedClock {
     }
 
     fn sleep_until(&self, until: Ticks) -> Sleep<'_> {
-        // Cut into seconds: the machine can be suspended, and the shared clock be set right, while this sleeps.
-        const LONGEST_NAP_MS: i64 = 1000;
-        Box::pin(async move {
-            loop {
-                let left = until.since(self.now().ticks);
-                if left <= 0 {
-                    return;
-                }
-                let nap = left.min(LONGEST_NAP_MS).unsigned_abs();
-                tokio::time::sleep(Duration::from_millis(nap)).await;
-            }
-        })
+        Box::pin(nap_until(until, || self.now().ticks))
     }
 }
 

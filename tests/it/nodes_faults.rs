@@ -10,14 +10,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::{
-    Cluster, HEALED, LONGEST_SILENCE, NODES, TOLERANCE, must_be_unavailable, must_have_lasted,
-    until,
+    Cluster, HEALED, LONGEST_SILENCE, NODES, TOLERANCE, must_be_unavailable, until,
 };
 use crate::dice::{Dice, faults_in_full};
 use crate::field::{self, Load, seqs};
 use crate::fixture::{Answer, Http, SYSTEMS, Socket, instant};
 use crate::load::{near, number};
-use crate::nodes::followers;
+use crate::nodes::{followers, the_timer_has_ended};
 use crate::verdict::Wrong;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,16 +44,7 @@ async fn redis_is_restarted_under_load_and_nothing_is_lost_or_cut_or_missed() {
         assert!(healed < HEALED, "{healed:?}");
     }
     load.field.answers(50).await;
-    let mut socket = cluster.join(2, "pond-1").await;
-    let mut rows = cluster.http(2).history("pond-1").await;
-    if rows.is_empty() {
-        rows.push(socket.event("action").await);
-        must_have_lasted(began.elapsed(), SECONDS, "the timer");
-    }
-    assert_eq!(
-        (&rows[0]["id"], &rows[0]["outcome"], &rows[0]["duration_ms"]),
-        (&2.into(), &"completed".into(), &(SECONDS * 1000).into())
-    );
+    the_timer_has_ended(&cluster, began, SECONDS).await;
 
     let account = load.end().await;
     assert!(account.answered.len() > 200);

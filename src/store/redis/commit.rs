@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::in_flight::{Fate, Ticket};
 use super::scripts::{Commit, Kind, Reply};
 use super::shared::{Session, Shared};
-use super::{CLOCK_WITHIN, Redis, codec};
+use super::{Redis, codec};
 use crate::command::SystemId;
 use crate::engine::{Answer, Change};
 use crate::store::CommitError;
@@ -115,11 +115,14 @@ impl Redis {
             receipt: receipt.as_ref(),
         };
         let mut session = self.session().ok_or(CommitError::Unavailable)?;
-        // What closes waits behind no more than this, and is never refused for it.
-        let place = shared.openings.try_acquire();
-        if asked.kind() == Kind::Opens && place.is_err() {
-            return Err(CommitError::Overloaded);
-        }
+        // What closes waits behind no more openings than this, and is never refused for it.
+        let _place = match asked.kind() {
+            Kind::Opens => {
+                let place = shared.openings.try_acquire();
+                Some(place.map_err(|_| CommitError::Overloaded)?)
+            }
+            Kind::Closes | Kind::Answers => None,
+        };
         let ticket = shared.in_flight.begin(session.generation);
         let mut on_its_way = OnItsWay(shared, Some(ticket.number));
         // One that ended before it was in the book will not be settled by the next.
@@ -170,7 +173,7 @@ impl Redis {
             Ok(Reply::Stale) => Err(CommitError::Stale),
             Ok(Reply::Late) => Err(CommitError::Overloaded),
             Ok(Reply::OldClock) => {
-                self.wait_for_clock(version).await;
+                shared.wait_for_clock(|known| known != version).await;
                 Err(CommitError::Stale)
             }
             Ok(Reply::Fenced) => {
@@ -213,15 +216,6 @@ impl Redis {
             Some(change) if change.state.seq > state.seq => Err(asked.not_after_all()),
             _ => Err(CommitError::Unavailable),
         }
-    }
-
-    /// Waits until this process has heard how the clock stands now.
-    async fn wait_for_clock(&self, known: &str) {
-        self.shared.look.notify_one();
-        let mut version = self.shared.clock_version.subscribe();
-        let news = version.wait_for(|version| version != known);
-        // Without news it is tried again all the same.
-        let _ = timeout(CLOCK_WITHIN, news).await;
     }
 }
 

@@ -3,7 +3,7 @@
 -- KEYS  fences, feed, clock
 -- ARGV  node, generation of the session, the place on the feed that the node has read up to, what stood there ('' where it
 --       does not know): state and nonce
--- Returns {newest id on the feed, oldest id on the feed, whether that place is there ('1' or ''), version of the systems}
+-- Returns {newest id on the feed, whether that place is there ('1' or ''), version of the systems}
 
 local fences, feed, clock = unpack(KEYS)
 local node, generation, place, mark = unpack(ARGV)
@@ -14,7 +14,6 @@ if tonumber(redis.call('HGET', fences, node) or 0) < tonumber(generation) then
   redis.call('HSET', fences, node, generation)
 end
 local newest = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)
-local oldest = redis.call('XRANGE', feed, '-', '+', 'COUNT', 1)
 -- After a loss, or a clock that was set back, other entries may have the same id.
 local entry = place ~= '' and redis.call('XRANGE', feed, place, place)[1]
 local there = entry and true or false
@@ -25,7 +24,4 @@ if there and mark ~= '' then
   end
   there = (fields.v or '') .. '|' .. (fields.n or '') == mark
 end
-return {
-  newest[1] and newest[1][1] or '0-0', oldest[1] and oldest[1][1] or '0-0', there and '1' or '',
-  redis.call('HGET', clock, 'systems') or '',
-}
+return { newest[1] and newest[1][1] or '0-0', there and '1' or '', redis.call('HGET', clock, 'systems') or '' }

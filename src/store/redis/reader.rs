@@ -10,13 +10,12 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisError, RedisResult};
-use tokio::time::timeout;
 
 use super::in_flight::Fate;
 use super::scripts::{self, Found, strange};
 use super::session::ANSWER;
 use super::shared::Shared;
-use super::{CLOCK_WITHIN, codec, registry};
+use super::{codec, registry};
 use crate::command::SystemId;
 use crate::engine::State;
 use crate::time::{SharedClock, Ticks};
@@ -117,7 +116,6 @@ impl Reader {
         if !whole && place != Place(0, 0) {
             tracing::warn!(
                 %place,
-                oldest = found.oldest,
                 newest = found.newest,
                 "the feed of Redis may not lead on from what was read last: all states are read again"
             );
@@ -171,15 +169,10 @@ impl Reader {
 
     /// Reads all states, a portion at a time; returns those that are newer than what is known.
     async fn read_states(&self, connection: &mut ConnectionManager) -> RedisResult<News> {
-        let (mut cursor, mut news) = (String::from("0"), News::new());
+        let (mut cursor, mut news) = (scripts::SCAN_BEGIN.to_owned(), News::new());
         loop {
-            let (next, states): (String, Vec<(String, String)>) = redis::cmd("HSCAN")
-                .arg(self.shared.keys.states())
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(PORTION)
-                .query_async(connection)
-                .await?;
+            let key = self.shared.keys.states();
+            let (next, states) = scripts::scan(&key, &cursor, connection).await?;
             for (system, state) in states {
                 match (SystemId::parse(&system), codec::state(&state)) {
                     (Ok(system), Ok(state)) => {
@@ -190,9 +183,9 @@ impl Reader {
                     _ => tracing::error!(system, state, "a state in Redis cannot be read"),
                 }
             }
-            if next == "0" {
+            let Some(next) = next else {
                 return Ok(news);
-            }
+            };
             cursor = next;
         }
     }
@@ -283,8 +276,10 @@ impl Reader {
                 registered.extend(systems.split_whitespace().map(String::from));
                 version = field("rv");
             }
-            if let Ok(version) = field("c").parse() {
-                self.wait_for_clock(version).await;
+            if let Ok(version) = field("c").parse::<u64>() {
+                // A run that is shown anew by this clock would be shown here as it was before.
+                let known = |known: &str| known.parse().is_ok_and(|known: u64| known >= version);
+                self.shared.wait_for_clock(known).await;
             }
             let system = field("s");
             if !system.is_empty() {
@@ -304,19 +299,6 @@ impl Reader {
         }
         // If that fails, the next session finds that it has not read this version.
         registry::read(&self.shared, &registered, &version, commands).await
-    }
-
-    /// Waits until this process shows times by this clock, or a later one: a run that is shown anew by it would be shown
-    /// here as it was before.
-    async fn wait_for_clock(&self, version: u64) {
-        let mut known = self.shared.clock_version.subscribe();
-        let is_known = |known: &String| known.parse().is_ok_and(|known: u64| known >= version);
-        if is_known(&known.borrow()) {
-            return;
-        }
-        self.shared.look.notify_one();
-        // Without news it is shown as well as it is known.
-        let _ = timeout(CLOCK_WITHIN, known.wait_for(is_known)).await;
     }
 
     fn hand_on(&self, system: &str, state: &str, action: &str) {

@@ -12,7 +12,7 @@ use super::{codec, scripts};
 use crate::command::SystemId;
 use crate::config::{System, Systems};
 
-/// Systems that are registered, or read, at a time.
+/// Systems that are registered at a time.
 const PORTION: usize = 500;
 
 /// What is known of the systems.
@@ -118,24 +118,19 @@ pub(super) async fn begin(
             scripts::register(&shared.keys, portion, false, connection).await?;
         }
     }
-    let mut cursor = String::from("0");
+    let mut cursor = scripts::SCAN_BEGIN.to_owned();
     loop {
-        let (next, systems): (String, Vec<(String, String)>) = redis::cmd("HSCAN")
-            .arg(shared.keys.systems())
-            .arg(&cursor)
-            .arg("COUNT")
-            .arg(PORTION)
-            .query_async(connection)
-            .await?;
+        let key = shared.keys.systems();
+        let (next, systems) = scripts::scan(&key, &cursor, connection).await?;
         let mut known = shared.registry.lock();
         systems
             .iter()
             .for_each(|(id, settings)| known.put(id, settings));
-        if next == "0" {
+        let Some(next) = next else {
             known.version = version.to_owned();
             known.tell();
             return Ok(());
-        }
+        };
         cursor = next;
     }
 }

@@ -8,29 +8,14 @@ use dashmap::DashMap;
 use tokio::sync::broadcast;
 
 use crate::command::SystemId;
-use crate::engine::{Action, Change, Run, State};
+use crate::engine::{Action, Change, State};
+use crate::store::lean::Lean;
 use crate::store::{Committed, FEED_CAPACITY, Feed, News};
-
-/// A state as it is copied: most systems wait, so what only runs need is elsewhere.
-#[derive(Debug)]
-struct Copied {
-    seq: u64,
-    run: Option<Box<Run>>,
-}
-
-impl From<&Copied> for State {
-    fn from(copied: &Copied) -> Self {
-        Self {
-            seq: copied.seq,
-            run: copied.run.as_deref().cloned(),
-        }
-    }
-}
 
 /// The copy.
 #[derive(Debug)]
 pub(super) struct Replica {
-    states: DashMap<SystemId, Copied>,
+    states: DashMap<SystemId, Lean>,
     feed: broadcast::Sender<News>,
 }
 
@@ -65,16 +50,10 @@ impl Replica {
 
     /// Takes a state in without a word: who needs to know is told of a gap.
     pub(super) fn put(&self, system: &SystemId, state: &State) -> bool {
-        let mut copied = self
-            .states
-            .entry(system.clone())
-            .or_insert(Copied { seq: 0, run: None });
+        let mut copied = self.states.entry(system.clone()).or_default();
         let newer = state.seq > copied.seq;
         if newer {
-            *copied = Copied {
-                seq: state.seq,
-                run: state.run.clone().map(Box::new),
-            };
+            *copied = Lean::from(state.clone());
         }
         newer
     }

@@ -151,9 +151,8 @@ pub(super) fn strange(what: &str) -> redis::RedisError {
 
 /// What a session finds when it begins.
 pub(super) struct Found {
-    /// The newest and the oldest id on the feed.
+    /// The newest id on the feed.
     pub(super) newest: String,
-    pub(super) oldest: String,
     /// The place up to which the node has read is still there.
     pub(super) there: bool,
     /// Grows when systems are registered.
@@ -170,11 +169,9 @@ pub(super) async fn fence(
     let mut call = FENCE.prepare_invoke();
     call.key(keys.fences()).key(keys.feed()).key(keys.clock());
     call.arg(node).arg(generation).arg(place).arg(mark);
-    let (newest, oldest, there, systems): (String, String, String, String) =
-        call.invoke_async(connection).await?;
+    let (newest, there, systems): (String, String, String) = call.invoke_async(connection).await?;
     Ok(Found {
         newest,
-        oldest,
         there: !there.is_empty(),
         systems,
     })
@@ -322,6 +319,26 @@ pub(super) async fn register(
         call.arg(id).arg(settings);
     }
     call.invoke_async(connection).await
+}
+
+/// From where a hash is scanned.
+pub(super) const SCAN_BEGIN: &str = "0";
+/// About so many fields of a hash are read at a time.
+const SCANNED_AT_A_TIME: u32 = 1000;
+
+/// Reads a portion of a hash, from a cursor on; with the next cursor, which is none after the last portion.
+pub(super) async fn scan(
+    key: &str,
+    cursor: &str,
+    connection: &mut ConnectionManager,
+) -> RedisResult<(Option<String>, Vec<(String, String)>)> {
+    let mut scan = redis::cmd("HSCAN");
+    scan.arg(key)
+        .arg(cursor)
+        .arg("COUNT")
+        .arg(SCANNED_AT_A_TIME);
+    let (next, fields): (String, _) = scan.query_async(connection).await?;
+    Ok(((next != SCAN_BEGIN).then_some(next), fields))
 }
 
 /// Notes a stop that found nothing running.

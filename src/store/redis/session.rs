@@ -156,16 +156,11 @@ impl Keeper {
             feed,
             generation,
         } = live;
-        let doubted = self.shared.doubted.notified();
-        let failed = tokio::select! {
-            failed = self.reader.follow(feed, commands.clone()) => failed,
-            failed = self.watch.keep(commands) => failed,
-            () = doubted => return "an answer was lost".into(),
-        };
-        self.shared.doubt(generation);
-        // The doubt is known here.
-        let _ = tokio::time::timeout(Duration::ZERO, self.shared.doubted.notified()).await;
-        failed.to_string()
+        tokio::select! {
+            failed = self.reader.follow(feed, commands.clone()) => failed.to_string(),
+            failed = self.watch.keep(commands) => failed.to_string(),
+            () = self.shared.doubted(generation) => "an answer was lost".into(),
+        }
     }
 }
 

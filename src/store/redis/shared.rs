@@ -4,10 +4,12 @@
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use redis::Client;
 use redis::aio::ConnectionManager;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
@@ -19,6 +21,9 @@ use crate::time::{SharedClock, Ticks};
 /// News is asked for all the time, and the answer that there is none comes twice a second. Without one for so long, in
 /// milliseconds, what is known may be old.
 const SILENT_MS: i64 = 2000;
+
+/// A node that shows times by a clock that was set hears of it within so long.
+const CLOCK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Openings that may be on their way; one more is refused as overloaded. They take Redis some 50 ms.
 const OPENINGS: usize = 1024;
@@ -49,8 +54,8 @@ pub(super) struct Shared {
     session: RwLock<Option<Session>>,
     /// The server has less than it had: the next session gives it back.
     pub(super) lost: AtomicBool,
-    /// The session is in doubt.
-    pub(super) doubted: Notify,
+    /// The generation of the last session that was doubted.
+    doubted: watch::Sender<u64>,
     /// Somebody wants a look at the clock before it is time.
     pub(super) look: Notify,
     pub(super) registry: Registry,
@@ -83,7 +88,7 @@ impl Shared {
             contact_ms: AtomicI64::new(SharedClock::own_ticks().millis()),
             session: RwLock::default(),
             lost: AtomicBool::default(),
-            doubted: Notify::new(),
+            doubted: watch::Sender::default(),
             look: Notify::new(),
             registry: Registry::default(),
             ended: CancellationToken::new(),
@@ -115,7 +120,6 @@ impl Shared {
 
     /// A connection of this session did not answer: it is over.
     pub(super) fn doubt(&self, generation: u64) {
-        // Who has begun something in a session that is over already need not be told.
         let mut session = self
             .session
             .write()
@@ -125,8 +129,26 @@ impl Shared {
             .is_some_and(|session| session.generation == generation)
         {
             *session = None;
-            self.doubted.notify_one();
+            self.doubted.send_replace(generation);
         }
+    }
+
+    /// Ends when somebody doubts this session.
+    pub(super) async fn doubted(&self, generation: u64) {
+        let mut doubted = self.doubted.subscribe();
+        // The sender lives in self, which this future borrows: the wait cannot fail.
+        let _ = doubted.wait_for(|doubted| *doubted == generation).await;
+    }
+
+    /// Waits until this process shows times by a clock of which that is true; what is shown meanwhile may be shown by one
+    /// that was set. Without news it goes on all the same.
+    pub(super) async fn wait_for_clock(&self, is_shown: impl Fn(&str) -> bool) {
+        let mut version = self.clock_version.subscribe();
+        if is_shown(&version.borrow()) {
+            return;
+        }
+        self.look.notify_one();
+        let _ = timeout(CLOCK_WITHIN, version.wait_for(|version| is_shown(version))).await;
     }
 
     /// What is known is what there was at that time, or newer.

@@ -225,22 +225,17 @@ impl Server {
     /// Clears away what a migration that was cut has left. The list of what there is goes last.
     async fn clear(&self) -> Result<(), MigrateError> {
         let keys = self.keys();
-        let mut cursor = "0".to_owned();
+        let mut cursor = scripts::SCAN_BEGIN.to_owned();
         loop {
-            let mut scan = redis::cmd("HSCAN");
-            scan.arg(keys.states())
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(AT_A_TIME);
-            let (next, states): (String, Vec<(String, String)>) = self.ask(&scan).await?;
+            let mut connection = self.connection()?;
+            let scanned = scripts::scan(&keys.states(), &cursor, &mut connection).await;
+            let (next, states) = scanned.map_err(redis_failed)?;
             let mut pipe = redis::pipe();
             for system in states.iter().filter_map(|(id, _)| SystemId::parse(id).ok()) {
                 pipe.cmd("DEL").arg(keys.history(&system)).ignore();
             }
             self.send(&pipe).await?;
-            if next == "0" {
-                break;
-            }
+            let Some(next) = next else { break };
             cursor = next;
         }
         let mut clear = redis::cmd("UNLINK");

@@ -82,9 +82,9 @@ fn begins(path: &Path) -> Option<Vec<u8>> {
 pub(super) fn distrust_runs(states: &DashMap<SystemId, Copied>) -> usize {
     let mut runs = 0;
     for mut copied in states.iter_mut() {
-        if let Some(run) = copied.run.as_mut() {
+        if let Some(run) = copied.lean.run.as_mut() {
             run.boot = BootId::NONE;
-            copied.seq += 1;
+            copied.lean.seq += 1;
             runs += 1;
         }
     }

@@ -50,7 +50,7 @@ impl Source {
         let (connection, states) = opened.map_err(|e| cannot(path, "cannot be read", e))?;
         let mut states: Vec<_> = states
             .iter()
-            .map(|entry| (entry.key().clone(), State::from(entry.value())))
+            .map(|entry| (entry.key().clone(), State::from(&entry.lean)))
             .collect();
         states.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if lock.doubts() {

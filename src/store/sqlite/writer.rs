@@ -17,7 +17,8 @@ use super::rows::{Count, Entry};
 use super::unwritten::Closing;
 use super::write::{Fate, Planned, Write, first_of_each_key};
 use crate::command::SystemId;
-use crate::engine::{Run, State};
+use crate::engine::State;
+use crate::store::lean::Lean;
 use crate::store::{CommitError, HISTORY_KEPT, ReadError};
 use crate::time::BootId;
 
@@ -37,27 +38,17 @@ pub(super) enum Job {
     Probe(oneshot::Sender<Result<(), ReadError>>),
 }
 
-/// The copy of a state, and how many actions its history holds. Most systems wait, so what only runs need is elsewhere.
+/// The copy of a state, and how many actions its history holds.
 #[derive(Debug)]
 pub(super) struct Copied {
-    pub(super) seq: u64,
-    pub(super) run: Option<Box<Run>>,
+    pub(super) lean: Lean,
     pub(super) actions: u32,
 }
 
 impl Copied {
-    pub(super) fn new(State { seq, run }: State, actions: u32) -> Self {
-        let run = run.map(Box::new);
-        Self { seq, run, actions }
-    }
-}
-
-impl From<&Copied> for State {
-    fn from(copied: &Copied) -> Self {
-        Self {
-            seq: copied.seq,
-            run: copied.run.as_deref().cloned(),
-        }
+    pub(super) fn new(state: State, actions: u32) -> Self {
+        let lean = Lean::from(state);
+        Self { lean, actions }
     }
 }
 
@@ -178,7 +169,7 @@ impl Writer {
             let system = &write.system;
             let wanted =
                 write.closes() || !(write.reply.is_closed() || write.opens_one_of(forestalled));
-            let seq = self.states.get(system).map_or(0, |copied| copied.seq);
+            let seq = self.states.get(system).map_or(0, |copied| copied.lean.seq);
             let valid = write.expected_seq().is_none_or(|expected| expected == seq);
             *fate == Fate::Settled || (wanted && valid && changed.insert(system.clone()))
         })
@@ -233,7 +224,7 @@ impl Writer {
         };
         let copied = Copied::new(committed.change.state.clone(), count.after);
         let before = self.states.insert(committed.system.clone(), copied);
-        let run = before.and_then(|before| before.run);
+        let run = before.and_then(|before| before.lean.run);
         if run.is_some_and(|run| run.boot == BootId::NONE) {
             self.file.distrusted -= 1;
         }
