@@ -255,6 +255,10 @@ fn a_season_that_is_interrupted_ends_with_what_was_done() {
     let mut line = String::new();
     progress.read_line(&mut line).unwrap();
     assert_eq!(line, "10 % of 6000 days\n");
+    // Of one system alone there is no sum: two of the ten are done now.
+    line.clear();
+    progress.read_line(&mut line).unwrap();
+    assert_eq!(line, "20 % of 6000 days\n");
     send_signal(season.id(), "-INT");
     let output = season.wait_with_output().unwrap();
     let said = text(&output.stdout);
