@@ -239,8 +239,8 @@ async fn nap_until(until: Ticks, ticks: impl Fn() -> Ticks) {
     }
 }
 
-/// The wall clock is asked of the C library, where a program in front of it (libfaketime) can set it without touching
-/// the machine's.
+/// The wall clock is asked of the C library, where another in front of the program can set it without touching the
+/// machine's.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the wall clock"

@@ -1,14 +1,16 @@
 /*
  * A wall clock that a test sets, under a program that knows nothing of it: a library to preload (LD_PRELOAD) that stands
- * between the program and the calls by which it reads the time. tests/it/cluster/redis.rs sets what it reads from the
+ * between the program and the calls by which it reads the time. tests/it/wall_clock.rs sets what it reads from the
  * environment:
  *
  * CLOCK_OFF=FILE  holds eight bytes, a number of nanoseconds in the order of the machine, that every reading of the wall
  *     clock is off by from now on. The file is shared memory: the test writes into it and never puts another in its place.
  *
  * Clocks that count from the boot are as they are. libfaketime does the same and more, but not under a program whose
- * malloc reads a clock before the library has looked up its own functions, as jemalloc's does, which Redis uses. So
- * nothing is looked up here: the kernel is asked, and nothing is allocated.
+ * malloc reads a clock before the library has looked up its own functions, as jemalloc's does, which Redis uses. Nor
+ * under two threads that read the clock at the same time while it looks for a step at each reading: its buffers are
+ * shared, and of four threads' readings one in four hundred was off by nothing at all (0.9.10). So nothing is looked up
+ * or kept here: the kernel is asked, and one word is read.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::clients::python;
-use crate::fixture::{Process, Socket, WATCHDOG, faketime, send_signal};
+use crate::fixture::{Process, Socket, WATCHDOG, send_signal};
+use crate::wall_clock::{self, WallClock};
 
 /// One for each thing that can happen to a valve. The shortest lease there is keeps the tests short.
 const SYSTEMS: &str = r#"
@@ -305,20 +306,10 @@ async fn a_frozen_gateway_closes_the_valves_and_its_thaw_opens_what_still_runs()
 async fn steps_of_the_actuators_wall_clock_change_neither_its_deadline_nor_its_lease() {
     let folder = TempDir::new().unwrap();
     let gateway = Process::start(folder.path(), SYSTEMS, &[]);
-    let clock = folder.path().join("clock");
-    let step = |to: &str| {
-        let next = folder.path().join("clock.next");
-        std::fs::write(&next, to).unwrap();
-        std::fs::rename(&next, &clock).unwrap();
-    };
+    let clock = WallClock::kept_in(folder.path().join("clock"));
     let on_that_clock = |command: &mut Command| {
-        command
-            .env("LD_PRELOAD", faketime())
-            .env("FAKETIME_TIMESTAMP_FILE", &clock)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        clock.show(command).env("LD_PRELOAD", wall_clock::library());
     };
-    step("+0");
     let timer = Actuator::with(&gateway, "timer", on_that_clock);
     let manual = Actuator::with(&gateway, "manual", on_that_clock);
     let (mut timer, mut manual) = (timer.ready().await, manual.ready().await);
@@ -328,9 +319,9 @@ async fn steps_of_the_actuators_wall_clock_change_neither_its_deadline_nor_its_l
     gateway.http.change("/systems/timer/timer?seconds=5").await;
     let opened = timer.valve("open state").await;
 
-    step("+3600");
+    clock.set(3600);
     watch.seconds(2).await;
-    step("-10y");
+    clock.set(-10 * 365 * 86_400);
     let mut asked = python();
     on_that_clock(&mut asked);
     let shown = asked

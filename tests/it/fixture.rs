@@ -2,7 +2,7 @@
 //! clients to test it with. Nothing here asserts what a gateway should do.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
@@ -644,13 +644,4 @@ fn is_frozen(process: u32) -> bool {
         // The state stands behind the name, which can contain anything.
         stat.rsplit(") ").next().unwrap().starts_with('T')
     })
-}
-
-/// The library that shows a program another wall clock, for `LD_PRELOAD`.
-pub(crate) fn faketime() -> PathBuf {
-    std::fs::read_dir("/usr/lib")
-        .unwrap()
-        .map(|folder| folder.unwrap().path().join("faketime/libfaketime.so.1"))
-        .find(|library| library.exists())
-        .expect("make prepare-tests installs faketime")
 }

@@ -13,8 +13,9 @@ use std::sync::OnceLock;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::fixture::{Process, faketime};
+use crate::fixture::Process;
 use crate::program::{self, PROGRAM};
+use crate::wall_clock::{self, WallClock};
 
 /// A machine that can be switched off.
 pub(crate) struct Machine {
@@ -23,8 +24,8 @@ pub(crate) struct Machine {
     boot: Option<u128>,
     /// The size of the disk, which is then a real file system of its own, in memory; it is gone with the program.
     disk_kib: Option<u32>,
-    /// True when its wall clock can be set.
-    own_clock: bool,
+    /// None: that of the real machine.
+    clock: Option<WallClock>,
 }
 
 impl Machine {
@@ -38,29 +39,23 @@ impl Machine {
             home,
             boot: None,
             disk_kib: None,
-            own_clock: false,
+            clock: None,
         }
     }
 
     /// With a wall clock of its own, which shows the right time at first.
     pub(crate) fn with_a_clock() -> Self {
-        let machine = Self {
-            own_clock: true,
-            ..Self::new()
-        };
-        machine.set_clock(0);
-        machine
+        let machine = Self::new();
+        let clock = WallClock::kept_in(machine.home.path().join("clock"));
+        Self {
+            clock: Some(clock),
+            ..machine
+        }
     }
 
     /// Sets the wall clock to so many seconds after (or before) the right time. The ticks go on.
     pub(crate) fn set_clock(&self, off_s: i64) {
-        let file = NamedTempFile::new_in(self.home.path()).unwrap();
-        std::fs::write(file.path(), format!("{off_s:+}\n")).unwrap();
-        file.persist(self.clock_file()).unwrap();
-    }
-
-    fn clock_file(&self) -> PathBuf {
-        self.home.path().join("clock")
+        self.clock.as_ref().unwrap().set(off_s);
     }
 
     /// With a small disk that can be filled.
@@ -112,14 +107,10 @@ impl Machine {
 
     fn start_program(&self, mut program: Command, config: &str) -> Process {
         let mut libraries = disk_library().as_os_str().to_owned();
-        if self.own_clock {
+        if let Some(clock) = &self.clock {
             libraries.push(":");
-            libraries.push(faketime());
-            program
-                .env("FAKETIME_TIMESTAMP_FILE", self.clock_file())
-                .env("FAKETIME_NO_CACHE", "1")
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                .env("NO_FAKE_STAT", "1");
+            libraries.push(wall_clock::library());
+            clock.show(&mut program);
         }
         program
             .env("LD_PRELOAD", libraries)
@@ -158,10 +149,8 @@ impl Machine {
     pub(crate) fn with_what_is_durable(&self) -> Self {
         let mut other = Self::new();
         other.boot = self.boot;
-        other.own_clock = self.own_clock;
-        if self.own_clock {
-            std::fs::copy(self.clock_file(), other.clock_file()).unwrap();
-        }
+        let clock = self.clock.as_ref();
+        other.clock = clock.map(|clock| clock.copied_to(other.home.path().join("clock")));
         for name in ["acequia.db", "acequia.db-wal", "acequia.db.lock"] {
             let durable = self.home.path().join("durable").join(name);
             if durable.exists() {

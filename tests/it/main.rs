@@ -52,3 +52,4 @@ mod store;
 mod strangers;
 mod ticks;
 mod verdict;
+mod wall_clock;

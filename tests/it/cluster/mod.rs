@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::field::Gateways;
 use crate::fixture::{Answer, Http, Process, Socket, WATCHDOG, instant};
 use crate::program::{self, PROGRAM};
+use crate::wall_clock::{self, WallClock};
 
 pub(crate) mod follower;
 pub(crate) mod proxy;
@@ -41,6 +42,7 @@ pub(crate) type Log = watch::Receiver<Vec<String>>;
 /// One of the machines.
 struct Node {
     folder: PathBuf,
+    clock: WallClock,
     store: String,
     config: String,
     log: Option<Log>,
@@ -52,8 +54,8 @@ impl Node {
         let mut command = program::command(PROGRAM);
         command
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("LD_PRELOAD", redis::clock_library())
-            .env("CLOCK_OFF", self.folder.join("clock"));
+            .env("LD_PRELOAD", wall_clock::library());
+        self.clock.show(&mut command);
         let (folder, store, config) =
             (self.folder.clone(), self.store.clone(), self.config.clone());
         let (lines, log) = watch::channel(Vec::new());
@@ -98,10 +100,12 @@ impl Cluster {
         for (i, config) in configs.into_iter().enumerate() {
             let folder = home.path().join(format!("node-{i}"));
             std::fs::create_dir(&folder).unwrap();
-            redis::set(&redis::clock_that_is_right(&folder.join("clock")), off_s[i]);
+            let clock = WallClock::kept_in(folder.join("clock"));
+            clock.set(off_s[i]);
             let direct = i > 0;
             let mut node = Node {
                 folder,
+                clock,
                 store: if direct { redis.url("") } else { proxy.url() },
                 config: config.into(),
                 log: None,

@@ -1,22 +1,18 @@
 //! A Redis of a test's own: on a folder and a socket that nobody else has, with a wall clock that can be set. It is
 //! ended, killed, frozen, and started again on what it has left. No other server is looked at.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
 use crate::fixture::send_signal;
-use crate::machine::compiled;
+use crate::wall_clock::{self, WallClock};
 
 /// Killed when it is dropped.
 pub(crate) struct Redis {
     folder: PathBuf,
-    /// By how many nanoseconds its clock is off, see tests/faults/clock.c.
-    clock: File,
+    clock: WallClock,
     server: Child,
 }
 
@@ -24,8 +20,8 @@ impl Redis {
     /// On an empty folder, or on what another has left in it. Returns when it answers.
     pub(crate) fn start(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
-        let clock = clock_that_is_right(&folder.join("clock"));
-        let server = serve(folder);
+        let clock = WallClock::kept_in(folder.join("clock"));
+        let server = serve(folder, &clock);
         let folder = folder.into();
         Self {
             folder,
@@ -36,7 +32,7 @@ impl Redis {
 
     /// After it has ended. Its clock is off as before.
     pub(crate) fn start_again(&mut self) {
-        self.server = serve(&self.folder);
+        self.server = serve(&self.folder, &self.clock);
     }
 
     /// kill -9.
@@ -58,7 +54,7 @@ impl Redis {
 
     /// Sets its wall clock, `TIME` with it, to so many seconds after (or before) the right time.
     pub(crate) fn set_clock(&self, off_s: i64) {
-        set(&self.clock, off_s);
+        self.clock.set(off_s);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -89,16 +85,17 @@ impl Drop for Redis {
 }
 
 /// The process is the server itself, so that a signal meets it and nothing in between.
-fn serve(folder: &Path) -> Child {
-    let mut server = Command::new("redis-server")
+fn serve(folder: &Path, clock: &WallClock) -> Child {
+    let mut server = Command::new("redis-server");
+    let mut server = clock
+        .show(&mut server)
         .args(["--port", "0", "--appendonly", "yes"])
         .args(["--appendfsync", "always", "--save", ""])
         .arg("--unixsocket")
         .arg(folder.join("socket"))
         .arg("--dir")
         .arg(folder)
-        .env("LD_PRELOAD", clock_library())
-        .env("CLOCK_OFF", folder.join("clock"))
+        .env("LD_PRELOAD", wall_clock::library())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -116,29 +113,4 @@ fn serve(folder: &Path) -> Child {
         }
     });
     server
-}
-
-/// The library that shows a program another wall clock, for `LD_PRELOAD`.
-pub(crate) fn clock_library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| compiled("clock", include_str!("../../faults/clock.c")))
-}
-
-/// What the library reads, as the right time or as it is already.
-pub(crate) fn clock_that_is_right(path: &Path) -> File {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .unwrap();
-    if file.metadata().unwrap().len() == 0 {
-        set(&file, 0);
-    }
-    file
-}
-
-pub(crate) fn set(clock: &File, off_s: i64) {
-    let off_ns = off_s * 1_000_000_000;
-    clock.write_all_at(&off_ns.to_ne_bytes(), 0).unwrap();
 }
