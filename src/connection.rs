@@ -3,22 +3,25 @@
 //! Bytes only.
 
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use dashmap::DashMap;
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The connections that are open, so that they can be cut from outside the tasks that own them.
+use crate::config::Limits;
+use crate::link::Link;
+
+/// The connections that are open, so that they can be cut, and written to, from outside the tasks that own them.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    open: DashMap<u64, Weak<TcpStream>>,
+    open: DashMap<u64, Weak<Link>>,
+    /// Those that a session has moved to, or is about to.
+    sessions: DashMap<String, Weak<Link>>,
     last: AtomicU64,
 }
 
@@ -29,13 +32,14 @@ impl Connections {
         self: &Arc<Self>,
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
+        limits: &Limits,
     ) -> Connection {
-        let stream = Arc::new(stream);
+        let link = Arc::new(Link::new(stream, limits));
         let id = self.last.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(id, Arc::downgrade(&stream));
+        self.open.insert(id, Arc::downgrade(&link));
         Connection {
             _permit: permit,
-            stream,
+            link,
             id,
             list: Arc::clone(self),
         }
@@ -48,10 +52,22 @@ impl Connections {
 
     /// Cuts all of them. Their tasks read the end of the stream.
     pub(crate) fn cut(&self) {
-        for stream in self.open.iter().filter_map(|entry| entry.upgrade()) {
-            // It may have been closed at this moment by its client.
-            let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
+        for link in self.open.iter().filter_map(|entry| entry.upgrade()) {
+            link.shut();
         }
+    }
+
+    /// Notes that a session wants to go on over this link. One link can be wanted by one session only.
+    pub(crate) fn expect(&self, session: &str, link: &Arc<Link>) {
+        if link.expect(session) {
+            self.sessions
+                .insert(session.to_owned(), Arc::downgrade(link));
+        }
+    }
+
+    /// The link that a session wanted to go on over last.
+    pub(crate) fn expected(&self, session: &str) -> Option<Arc<Link>> {
+        self.sessions.get(session)?.upgrade()
     }
 }
 
@@ -63,7 +79,7 @@ impl Connections {
 pub(crate) struct Connection {
     // Dropped first: who sees the connection closed finds its place free.
     _permit: OwnedSemaphorePermit,
-    stream: Arc<TcpStream>,
+    link: Arc<Link>,
     id: u64,
     list: Arc<Connections>,
 }
@@ -71,21 +87,13 @@ pub(crate) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.list.open.remove(&self.id);
-    }
-}
-
-/// Does the operation as soon as the stream is ready for it.
-fn when_ready<T>(
-    mut ready: impl FnMut() -> Poll<io::Result<()>>,
-    mut operation: impl FnMut() -> io::Result<T>,
-) -> Poll<io::Result<T>> {
-    loop {
-        ready!(ready())?;
-        match operation() {
-            // The readiness was old news and is forgotten now.
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            done => return Poll::Ready(done),
+        if let Some(session) = self.link.session() {
+            let this = |link: &Weak<Link>| std::ptr::eq(link.as_ptr(), Arc::as_ptr(&self.link));
+            self.list
+                .sessions
+                .remove_if(session, |_, link| this(link));
         }
+        self.link.end();
     }
 }
 
@@ -95,25 +103,22 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let stream = &self.stream;
-        let read = when_ready(
-            || stream.poll_read_ready(cx),
-            || stream.try_read(buf.initialize_unfilled()),
-        );
-        read.map_ok(|bytes| buf.advance(bytes))
+        let stream = self.link.stream();
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_read(buf.initialize_unfilled()) {
+                // The readiness was old news and is forgotten now.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(|bytes| buf.advance(bytes))),
+            }
+        }
     }
 }
 
 impl Connection {
-    /// What a write of so many bytes is taken for: it was done, whatever became of it.
-    fn written(&self, bytes: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        written.map(|written| {
-            Ok(written.unwrap_or_else(|_| {
-                // The reader is to see the end, however the write failed. A client that has gone is cut already.
-                let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Both);
-                bytes
-            }))
-        })
+    /// For who writes to the client beside the one who owns the connection.
+    pub(crate) fn link(&self) -> Weak<Link> {
+        Arc::downgrade(&self.link)
     }
 }
 
@@ -123,9 +128,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let stream = &self.stream;
-        let written = when_ready(|| stream.poll_write_ready(cx), || stream.try_write(buf));
-        self.written(buf.len(), written)
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -133,12 +136,13 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let stream = &self.stream;
-        let written = when_ready(
-            || stream.poll_write_ready(cx),
-            || stream.try_write_vectored(bufs),
-        );
-        self.written(bufs.iter().map(|buf| buf.len()).sum(), written)
+        self.link.poll_write(cx, bufs).map(|written| {
+            Ok(written.unwrap_or_else(|_| {
+                // The reader is to see the end, however the write failed. A client that has gone is cut already.
+                self.link.shut();
+                bufs.iter().map(|buf| buf.len()).sum()
+            }))
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -150,6 +154,6 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&*self.stream).shutdown(Shutdown::Write))
+        Poll::Ready(self.link.shut_writes())
     }
 }

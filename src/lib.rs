@@ -15,8 +15,9 @@
 //!    no clock.
 //! 2. Nothing is live before it is durable, but for what closes a valve while the disk of one machine does not write. The
 //!    store owns the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
-//! 3. Only `http`, `legacy`, `socket`, `rooms` and `error` use `wire`. Only `socket`, `rooms` and `members` know
-//!    socketioxide. `rooms` never writes; `socket` never submits.
+//! 3. Only `http`, `legacy`, `socket`, `rooms`, `event`, `visitor` and `error` use `wire`. Only `socket`, `rooms` and
+//!    `visitor` know socketioxide. `rooms` never writes to the store; `socket` never submits. What is said to a client
+//!    goes through its `visitor`, and on a websocket through its `link`: one order.
 //! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
 //!    them elsewhere). Where several machines share a store, its clock is the only one.
 //! 5. Deadlines are data in the states, fired by one loop, never a task per system. Any node may fire one, or show a run
@@ -39,9 +40,11 @@ mod console;
 mod deadlines;
 pub mod engine;
 mod error;
+mod event;
 mod gateway;
 mod http;
 mod legacy;
+mod link;
 mod members;
 mod origin;
 mod query;
@@ -52,6 +55,8 @@ mod slim;
 mod socket;
 pub mod store;
 pub mod time;
+mod upgrade;
+mod visitor;
 mod wire;
 
 use std::sync::Arc;
@@ -109,8 +114,14 @@ pub async fn run(
     let members = Arc::new(Members::new(limits.joins_per_socket));
     let (layer, io) = socket::layer(&limits);
     let (rooms, doors) = Rooms::new(io.clone(), gateway.clone(), Arc::clone(&members));
-    socket::serve(&io, gateway.clone(), Arc::clone(&members), doors.joins);
     let connections = Arc::new(Connections::default());
+    let door = socket::Door {
+        gateway: gateway.clone(),
+        members: Arc::clone(&members),
+        connections: Arc::clone(&connections),
+        joins: doors.joins,
+    };
+    socket::serve(&io, door);
 
     deadlines::settle_all(&gateway)
         .await
@@ -131,6 +142,7 @@ pub async fn run(
     let router = http::router(app)
         .layer(layer)
         .layer(from_fn(slim::release))
+        .layer(from_fn_with_state(Arc::clone(&connections), upgrade::tie))
         .layer(from_fn_with_state(
             Arc::clone(&origins),
             origin::guard_socket_io,

@@ -1,27 +1,30 @@
-//! Who watches what: the rooms that have members, and what was last shown in them.
+//! Who watches what: the rooms that have members, who they are, and what was last shown in them.
 //!
-//! Counts only: nothing is sent here.
+//! A list only: nothing is sent here.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use socketioxide::SocketIo;
-use socketioxide::extract::SocketRef;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use slab::Slab;
 
 use crate::command::SystemId;
+use crate::visitor::{Seat, Visitor};
 
 /// The rooms that have members.
 #[derive(Debug)]
 pub(crate) struct Members {
     rooms: DashMap<SystemId, Room>,
-    joins_per_socket: usize,
+    pub joins_per_socket: usize,
 }
 
 #[derive(Debug, Default)]
 struct Room {
+    /// How many have entered.
     members: usize,
+    /// Those of them that were let in. Each keeps its seat, so that the room can be told in portions.
+    seats: Slab<Weak<Visitor>>,
     shown: Shown,
 }
 
@@ -40,43 +43,15 @@ pub(crate) struct TooManyJoins {
     pub allowed: usize,
 }
 
-/// What one socket has joined. Lives in the socket's extensions, and ends with it.
-#[derive(Clone, Debug)]
-struct Joined(Arc<Visit>);
-
+/// Some of the members of a room.
 #[derive(Debug)]
-struct Visit {
-    /// None after it went away, so that an event that was still on its way cannot bring it back.
-    systems: Mutex<Option<Vec<SystemId>>>,
-    members: Arc<Members>,
+pub(crate) struct Portion {
+    pub members: Vec<(Seat, Arc<Visitor>)>,
+    /// What they have seen.
+    pub seq: u64,
+    /// The seats that come after theirs; none when that is all.
+    pub rest: Option<Range<Seat>>,
 }
-
-impl Visit {
-    /// A panic under this lock leaves a list that is still a list.
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<SystemId>>> {
-        let locked = self.systems.lock();
-        locked.unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn end(&self) {
-        let systems = self.lock().take();
-        for system in systems.unwrap_or_default() {
-            self.members.one_less(&system);
-        }
-    }
-}
-
-impl Drop for Visit {
-    /// Not every socket departs. socketioxide removes one without a word when its client had disconnected twice in the
-    /// same session before, or when the session ends while it connects.
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-/// How many snapshots a socket may wait for at the same time.
-#[derive(Clone, Debug)]
-struct Places(Arc<Semaphore>);
 
 impl Members {
     pub(crate) fn new(joins_per_socket: usize) -> Self {
@@ -86,99 +61,49 @@ impl Members {
         }
     }
 
-    /// A socket comes, with no room yet.
-    pub(crate) fn arrive(self: &Arc<Self>, socket: &SocketRef) {
-        let visit = Visit {
-            systems: Mutex::new(Some(Vec::new())),
-            members: Arc::clone(self),
-        };
-        socket.extensions.insert(Joined(Arc::new(visit)));
-        let places = Places(Arc::new(Semaphore::new(self.joins_per_socket)));
-        socket.extensions.insert(places);
-    }
-
-    /// A place among those who wait for a snapshot; none for a socket that asks faster than it is answered.
-    pub(crate) fn place(socket: &SocketRef) -> Option<OwnedSemaphorePermit> {
-        let Places(places) = socket.extensions.get::<Places>()?;
-        places.try_acquire_owned().ok()
-    }
-
-    /// Counts the socket as a member of the room, which it hears once it is admitted. Entering twice is fine.
-    ///
-    /// # Errors
-    /// [`TooManyJoins`]; the socket stays where it is.
-    pub(crate) fn enter(&self, socket: &SocketRef, system: &SystemId) -> Result<(), TooManyJoins> {
-        let Some(Joined(visit)) = socket.extensions.get() else {
-            return Ok(());
-        };
-        let mut joined = visit.lock();
-        let Some(systems) = joined.as_mut() else {
-            return Ok(());
-        };
-        if systems.contains(system) {
-            return Ok(());
-        }
-        if systems.len() >= self.joins_per_socket {
-            let allowed = self.joins_per_socket;
-            return Err(TooManyJoins { allowed });
-        }
-        systems.push(system.clone());
+    pub(crate) fn one_more(&self, system: &SystemId) {
         self.rooms.entry(system.clone()).or_default().members += 1;
-        Ok(())
     }
 
-    /// Lets a member hear the room from now on; false when it has left meanwhile.
-    pub(crate) fn admit(io: &SocketIo, socket: &SocketRef, system: &SystemId) -> bool {
-        let Some(Joined(visit)) = socket.extensions.get() else {
-            return false;
-        };
-        let joined = visit.lock();
-        let member = joined
-            .as_ref()
-            .is_some_and(|systems| systems.contains(system));
-        if !member {
-            return false;
-        }
-        socket.join(system.to_string());
-        // Who was removed without a word before it got here would stay in the room; who is removed from now on is
-        // taken out of it, too.
-        let present = io.get_socket(socket.id).is_some();
-        if !present {
-            socket.leave(system.to_string());
-        }
-        present
+    /// A seat for one who has entered.
+    pub(crate) fn seat(&self, system: &SystemId, visitor: Weak<Visitor>) -> Option<Seat> {
+        let mut room = self.rooms.get_mut(system)?;
+        Some(room.seats.insert(visitor))
     }
 
-    /// Leaves the room. Leaving a room that was never entered is fine.
-    pub(crate) fn leave(&self, socket: &SocketRef, system: &SystemId) {
-        let Some(Joined(visit)) = socket.extensions.get() else {
-            return;
-        };
-        let mut joined = visit.lock();
-        let Some(systems) = joined.as_mut() else {
-            return;
-        };
-        if let Some(i) = systems.iter().position(|joined| joined == system) {
-            systems.swap_remove(i);
-            socket.leave(system.to_string());
-            self.one_less(system);
-        }
-    }
-
-    /// The socket is gone, from all its rooms, for good.
-    pub(crate) fn depart(socket: &SocketRef) {
-        if let Some(Joined(visit)) = socket.extensions.get() {
-            visit.end();
-        }
-    }
-
-    fn one_less(&self, system: &SystemId) {
+    pub(crate) fn one_less(&self, system: &SystemId, seat: Option<Seat>) {
         if let Entry::Occupied(mut room) = self.rooms.entry(system.clone()) {
+            if let Some(seat) = seat {
+                room.get_mut().seats.try_remove(seat);
+            }
             room.get_mut().members -= 1;
             if room.get().members == 0 {
                 room.remove();
             }
         }
+    }
+
+    /// The members on these seats, but no more than so many; none when nobody has been shown anything.
+    pub(crate) fn portion(
+        &self,
+        system: &SystemId,
+        seats: Range<Seat>,
+        most: usize,
+    ) -> Option<Portion> {
+        let room = self.rooms.get(system)?;
+        let Shown::Seq(seq) = room.shown else {
+            return None;
+        };
+        let end = seats.end.min(room.seats.capacity());
+        let mut next = seats.start;
+        let mut members = Vec::with_capacity(most.min(room.seats.len()));
+        while next < end && members.len() < most {
+            let visitor = room.seats.get(next).and_then(Weak::upgrade);
+            members.extend(visitor.map(|visitor| (next, visitor)));
+            next += 1;
+        }
+        let rest = (next < end).then_some(next..seats.end);
+        Some(Portion { members, seq, rest })
     }
 
     /// What the members of a room have seen; none where a room has no members.

@@ -4,29 +4,31 @@
 //! store and never writes.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use serde::Serialize;
 use socketioxide::SocketIo;
-use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::command::SystemId;
 use crate::engine::{Action, State};
-use crate::error::ApiError;
+use crate::event::Event;
 use crate::gateway::Gateway;
-use crate::members::{Members, Shown};
+use crate::members::{Members, Portion, Shown};
 use crate::store::{Committed, Feed, News};
 use crate::time::Moment;
+use crate::visitor::{Ack, Seat, Visitor};
 use crate::wire;
 
 /// Joins that may wait for their snapshot; the next one waits at the door, where each socket has as many places as it may
 /// join systems. One takes microseconds.
 const JOINS_WAITING: usize = 1024;
-/// Rooms that are told the time between two looks at what else there is to tell.
-const CLOCKS_AT_A_TIME: usize = 8;
+/// Members that are told something between two looks at what else there is to do: less than a millisecond.
+const MEMBERS_AT_A_TIME: usize = 64;
+/// All seats of a room.
+const ALL: Range<Seat> = 0..Seat::MAX;
 /// Actions that are told again after the feed was lost: as many as one page of the history.
 const ACTIONS_TOLD_AGAIN: u32 = 100;
 /// Histories that are read at the same time for it.
@@ -34,9 +36,9 @@ const HISTORIES_AT_ONCE: usize = 64;
 
 /// A socket that has entered a room and waits for its snapshot.
 pub(crate) struct Join {
-    pub socket: SocketRef,
+    pub visitor: Arc<Visitor>,
     pub system: SystemId,
-    pub ack: AckSender,
+    pub ack: Ack,
     /// One of the places that its socket has among those who wait.
     pub place: OwnedSemaphorePermit,
 }
@@ -83,7 +85,7 @@ impl Rooms {
     /// Sends, for ever. Cancel by dropping it.
     pub(crate) async fn run(mut self) {
         let mut last = self.gateway.clock().now();
-        let mut untold = VecDeque::new();
+        let mut untold = Untold::default();
         loop {
             let turn = last.next_turn();
             // Ticks first: a flood of joins or changes does not hold up the time.
@@ -92,36 +94,39 @@ impl Rooms {
                 () = until_second_changes(&self.gateway, turn, last.second()) => Next::Tick,
                 next = next(&mut self.joins, &mut self.feed) => next,
                 // Others get their turn between two portions, or changes would wait where they come from.
-                () = tokio::task::yield_now(), if !untold.is_empty() => Next::Clocks,
+                () = tokio::task::yield_now(), if !untold.0.is_empty() => Next::Clocks,
             };
             match next {
                 Next::Tick => {
                     last = self.gateway.clock().now();
                     self.ticks.send_replace(last);
-                    // Who has not heard of the last second comes first: where a second is too short for all, each has
-                    // a clock all the same, less often.
-                    let late: HashSet<SystemId> = untold.iter().cloned().collect();
-                    let watched = self.members.watched().into_iter();
-                    let watched = watched.map(|(system, _)| system);
-                    untold.extend(watched.filter(|system| !late.contains(system)));
+                    untold.turn(&self.members);
                 }
                 Next::Join(join) => self.snapshot(join).await,
                 Next::Change(change) => self.next_change(change).await,
                 Next::Clocks => {}
             }
             // A change waits for a few clocks at the most, and they wait for one change.
-            let portion = untold.len().min(CLOCKS_AT_A_TIME);
-            self.tell_clocks(&last, untold.drain(..portion)).await;
+            self.tell_clocks(&last, &mut untold);
         }
     }
 
-    async fn tell_clocks(&self, now: &Moment, rooms: impl Iterator<Item = SystemId>) {
+    fn tell_clocks(&self, now: &Moment, untold: &mut Untold) {
         let (wall, stale_ms) = (now.wall(), self.gateway.store().stale_ms());
-        for system in rooms {
+        let mut most = MEMBERS_AT_A_TIME;
+        while most > 0
+            && let Some((system, seats)) = untold.0.pop_front()
+        {
             // It may know more than when the second turned, or have no members any more.
-            if let Some(Shown::Seq(seq)) = self.members.shown(&system) {
-                let clock = wire::Clock::new(&system, seq, wall, stale_ms);
-                self.emit(&system, "clock", &clock).await;
+            let Some(portion) = self.members.portion(&system, seats, most) else {
+                continue;
+            };
+            let clock = wire::Clock::new(&system, portion.seq, wall, stale_ms);
+            self.tell_portion(&system, &portion, &Event::clock(&clock));
+            // A room without anybody on these seats is not free, either.
+            most = most.saturating_sub(portion.members.len().max(1));
+            if let Some(rest) = portion.rest {
+                untold.0.push_front((system, rest));
             }
         }
     }
@@ -158,21 +163,21 @@ impl Rooms {
 
     async fn tell_state(&self, system: &SystemId, state: &State) {
         let shown = state.shown(&self.gateway.clock().now());
-        self.emit(system, "state", &wire::State::new(system, &shown))
-            .await;
+        let event = Event::state(system, &wire::State::new(system, &shown));
+        self.tell_room(system, &event).await;
         self.members.note_shown(system, state.seq);
     }
 
     async fn tell_action(&self, system: &SystemId, action: &Action) {
-        self.emit(system, "action", &wire::Action::new(system, action))
-            .await;
+        let event = Event::action(&wire::Action::new(system, action));
+        self.tell_room(system, &event).await;
     }
 
     /// Lets a socket into the room and shows it what the room knows. Nothing falls between, because all that the room
     /// hears is sent from this task.
     async fn snapshot(&mut self, join: Join) {
         let Join {
-            socket,
+            visitor,
             system,
             ack,
             place: _place,
@@ -186,16 +191,20 @@ impl Rooms {
         let shown = state.shown(&now);
         let stale_ms = self.gateway.store().stale_ms();
         let snapshot = wire::System::new(configured, &shown, &now, stale_ms);
-        // A socket that cannot take its snapshot is gone, or will see from the next clock that it missed something.
-        if Members::admit(&self.io, &socket, &system) {
+        if let Some(seat) = visitor.admit(&system) {
             self.members.note_shown(&system, state.seq);
-            let _ = socket.emit("state", &snapshot.state);
-            let _ = socket.emit("clock", &snapshot.clock);
+            for event in [
+                Event::state(&system, &snapshot.state),
+                Event::clock(&snapshot.clock),
+            ] {
+                visitor.hear(&self.io, (&system, seat), &event);
+            }
         }
-        let _ = ack.send(&wire::Ack::Joined {
+        let answer = wire::Ack::Joined {
             ok: true,
             system: snapshot,
-        });
+        };
+        visitor.answer(ack, &answer);
     }
 
     /// The state of a system, after its room was told of it. The store may be ahead of the feed: the others hear first
@@ -250,13 +259,45 @@ impl Rooms {
         }
     }
 
-    /// Encodes once and hands it to every member. A member whose buffer is full misses this one and learns it from
-    /// the `seq` of the next clock.
-    async fn emit<T: Serialize>(&self, system: &SystemId, event: &str, payload: &T) {
-        let sent = self.io.to(system.to_string()).emit(event, payload).await;
-        if let Err(error) = sent {
-            tracing::debug!(%system, event, %error, "not every member took an event");
+    /// Tells all members of a room, in portions, so that who runs on this thread beside this task is not held up.
+    async fn tell_room(&self, system: &SystemId, event: &Event) {
+        let mut seats = ALL;
+        while let Some(portion) = self.members.portion(system, seats, MEMBERS_AT_A_TIME) {
+            self.tell_portion(system, &portion, event);
+            let Some(rest) = portion.rest else { return };
+            seats = rest;
+            tokio::task::yield_now().await;
         }
+    }
+
+    fn tell_portion(&self, system: &SystemId, portion: &Portion, event: &Event) {
+        for (seat, member) in &portion.members {
+            member.hear(&self.io, (system, *seat), event);
+        }
+    }
+}
+
+/// The rooms that are to be told of the second, and which of their seats.
+#[derive(Default)]
+struct Untold(VecDeque<(SystemId, Range<Seat>)>);
+
+impl Untold {
+    /// The second turned. Who has not heard of the last one comes first: where a second is too short for all, each has a
+    /// clock all the same, less often.
+    fn turn(&mut self, members: &Members) {
+        let mut late = HashSet::new();
+        for (system, seats) in std::mem::take(&mut self.0) {
+            // Only the first room can have been told in part.
+            if late.insert(system.clone()) {
+                self.0.push_back((system.clone(), seats.start..Seat::MAX));
+                if seats.start > 0 {
+                    self.0.push_back((system, 0..seats.start));
+                }
+            }
+        }
+        let watched = members.watched().into_iter();
+        let watched = watched.filter(|(system, _)| !late.contains(system));
+        self.0.extend(watched.map(|(system, _)| (system, ALL)));
     }
 }
 
@@ -274,15 +315,6 @@ async fn next(joins: &mut mpsc::Receiver<Join>, feed: &mut Feed) -> Next {
         Some(join) = joins.recv() => Next::Join(join),
         change = feed.recv() => Next::Change(change),
     }
-}
-
-/// Answers a join that cannot be.
-pub(crate) fn refuse(ack: AckSender, error: &ApiError) {
-    // Who is gone needs no answer.
-    let _ = ack.send(&wire::Ack::Refused {
-        ok: false,
-        error: error.body(),
-    });
 }
 
 /// Ends at the turn of the wall clock to another second than `last`: a timer that fires early is no second turn, and

@@ -3,8 +3,8 @@
 //! Knows limits and addresses, nothing of irrigation.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -85,7 +85,7 @@ pub(crate) async fn accept(
                 Err(_) => (permit, true),
             },
         };
-        let stream = connections.open(stream, permit);
+        let stream = connections.open(stream, permit, limits);
         let router = router.clone();
         tokio::spawn(connection(
             stream,
@@ -164,15 +164,19 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     let requests = AtomicU32::new(0);
+    let link = stream.link();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, link) = (router.clone(), Weak::clone(&link));
         let count = requests.fetch_add(1, Ordering::Relaxed);
         async move {
             // Who sends many requests at once gets a turn for a few of them, and then it is everybody else's.
             if count % REQUESTS_IN_A_TURN == REQUESTS_IN_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let request = request.map(Body::new);
+            let mut request = request.map(Body::new);
+            if count == 0 {
+                request.extensions_mut().insert(link);
+            }
             if crowded && !is_stop(&request) {
                 return Ok(ApiError::overloaded().into_response());
             }

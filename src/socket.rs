@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
+use socketioxide::extract::{Event, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
@@ -14,10 +14,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::command::SystemId;
 use crate::config::Limits;
+use crate::connection::Connections;
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
 use crate::members::{Members, TooManyJoins};
-use crate::rooms::{Join, refuse};
+use crate::rooms::Join;
+use crate::visitor::{Ack, Visitor};
 use crate::wire;
 
 /// The events of the contract that a client may send.
@@ -55,24 +57,15 @@ pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
 
 /// What a handler needs.
 #[derive(Clone)]
-struct Door {
-    gateway: Gateway,
-    members: Arc<Members>,
-    joins: mpsc::Sender<Join>,
+pub(crate) struct Door {
+    pub gateway: Gateway,
+    pub members: Arc<Members>,
+    pub connections: Arc<Connections>,
+    pub joins: mpsc::Sender<Join>,
 }
 
 /// Takes connections from now on.
-pub(crate) fn serve(
-    io: &SocketIo,
-    gateway: Gateway,
-    members: Arc<Members>,
-    joins: mpsc::Sender<Join>,
-) {
-    let door = Door {
-        gateway,
-        members,
-        joins,
-    };
+pub(crate) fn serve(io: &SocketIo, door: Door) {
     // The handlers are registered in the middleware: an event that a client sends as soon as it is connected would
     // be lost if they were registered in the connect handler, which runs after the connect packet went out.
     let register = move |socket: SocketRef| {
@@ -84,71 +77,81 @@ pub(crate) fn serve(
 
 impl Door {
     fn register(&self, socket: &SocketRef) {
-        self.members.arrive(socket);
+        Visitor::arrive(socket, &self.members, &self.connections);
         let door = self.clone();
         // Closures that are not async run in the order of the events; only what they return is a task of its own.
         socket.on(
             "join",
-            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: AckSender| {
+            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: Ack| {
+                let visitor = Visitor::of(&socket);
                 let entered = id
                     .map_err(|_| wrong_payload())
-                    .and_then(|id| door.enter(&socket, &id));
+                    .and_then(|id| door.enter(visitor.as_deref(), &id));
                 async move {
-                    until_connected(&socket).await;
+                    let Some(visitor) = visitor else { return };
+                    until_connected(&visitor, &socket).await;
                     match entered {
                         Ok((system, place)) => {
                             let join = Join {
-                                socket,
+                                visitor,
                                 system,
                                 ack,
                                 place,
                             };
                             door.ask_for_snapshot(join).await;
                         }
-                        Err(error) => refuse(ack, &error),
+                        Err(error) => refuse(&visitor, ack, &error),
                     }
                 }
             },
         );
-        let door = self.clone();
         socket.on(
             "leave",
-            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: AckSender| {
+            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: Ack| {
+                let visitor = Visitor::of(&socket);
                 let left = id
                     .map_err(|_| wrong_payload())
-                    .and_then(|id| door.leave(&socket, &id));
+                    .and_then(|id| system_id(&id));
+                if let (Some(visitor), Ok(system)) = (&visitor, &left) {
+                    visitor.leave(system);
+                }
                 async move {
-                    match left {
-                        // Who is gone needs no answer.
-                        Ok(()) => drop(ack.send(&wire::Ack::Left { ok: true })),
-                        Err(error) => refuse(ack, &error),
+                    match (visitor, left) {
+                        (Some(visitor), Ok(_)) => visitor.answer(ack, &wire::Ack::Left { ok: true }),
+                        (Some(visitor), Err(error)) => refuse(&visitor, ack, &error),
+                        (None, _) => {}
                     }
                 }
             },
         );
-        socket.on_fallback(async |Event(name): Event, ack: AckSender| {
+        socket.on_fallback(async |socket: SocketRef, Event(name): Event, ack: Ack| {
             let allowed = EVENTS_IN.join(" and ");
             let message = format!("there is no event {name:?}; allowed are {allowed}");
-            refuse(ack, &ApiError::bad_request(message));
+            if let Some(visitor) = Visitor::of(&socket) {
+                refuse(&visitor, ack, &ApiError::bad_request(message));
+            }
         });
         socket.on_disconnect(|socket: SocketRef| {
-            Members::depart(&socket);
+            if let Some(visitor) = Visitor::of(&socket) {
+                visitor.depart();
+            }
             std::future::ready(())
         });
     }
 
     fn enter(
         &self,
-        socket: &SocketRef,
+        visitor: Option<&Visitor>,
         id: &serde_json::Value,
     ) -> Result<(SystemId, OwnedSemaphorePermit), ApiError> {
         let system = system_id(id)?;
         if self.gateway.systems().get(&system).is_none() {
             return Err(ApiError::unknown_system(&system));
         }
-        let place = Members::place(socket).ok_or_else(ApiError::overloaded)?;
-        self.members
-            .enter(socket, &system)
+        let visitor = visitor.ok_or_else(ApiError::overloaded)?;
+        let place = visitor.place().ok_or_else(ApiError::overloaded)?;
+        visitor
+            .enter(&system)
             .map_err(|TooManyJoins { allowed }| {
                 let message = format!("a socket may join {allowed} systems; leave one first");
                 ApiError::new(Code::TooManyJoins, message)
@@ -156,24 +159,25 @@ impl Door {
         Ok((system, place))
     }
 
-    fn leave(&self, socket: &SocketRef, id: &serde_json::Value) -> Result<(), ApiError> {
-        self.members.leave(socket, &system_id(id)?);
-        Ok(())
-    }
-
     async fn ask_for_snapshot(&self, join: Join) {
         if let Err(mpsc::error::SendError(join)) = self.joins.send(join).await {
-            refuse(join.ack, &ApiError::overloaded());
+            refuse(&join.visitor, join.ack, &ApiError::overloaded());
         }
     }
 }
 
-/// The connect packet goes out a moment before socketioxide counts the socket as connected, and until then it sends
-/// nothing else: a client that joins at once would not get its snapshot, only the ack of it if it asked for one.
-async fn until_connected(socket: &SocketRef) {
+/// Answers an event that cannot be.
+fn refuse(visitor: &Visitor, ack: Ack, error: &ApiError) {
+    let error = error.body();
+    visitor.answer(ack, &wire::Ack::Refused { ok: false, error });
+}
+
+/// What is sent to a client before it was told that it is connected would be lost, and a client that joins at once would
+/// not get its snapshot, only the ack of it if it asked for one.
+async fn until_connected(visitor: &Visitor, socket: &SocketRef) {
     // One that is not connected after these, a second in all, has gone.
     for look in 0..10 {
-        if socket.connected() {
+        if visitor.is_connected(socket) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1 << look)).await;

@@ -84,6 +84,7 @@ fn check_limits(limits: &Limits) -> Result<(), Refused> {
         100,
         600_000,
     )?;
+    within("limits.write_timeout_ms", l.write_timeout_ms, 100, 600_000)?;
     within(
         "limits.send_buffer_bytes",
         l.send_buffer_bytes,

@@ -1,0 +1,218 @@
+//! The link of one client: its stream, and the lock that keeps whole what the library and the rooms write to it.
+//!
+//! Knows frames and bytes, nothing of who gets what. It cuts a client that accepts nothing.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::config::Limits;
+
+mod frames;
+mod out;
+
+pub(crate) use out::{Late, Message, Said, marked};
+use out::Out;
+
+/// Shared by the connection that owns it and the rooms that its client has joined.
+#[derive(Debug)]
+pub(crate) struct Link {
+    stream: TcpStream,
+    state: Mutex<State>,
+    /// How long a client may accept nothing.
+    write_timeout: Duration,
+    /// The session that wanted to go on over it, which was opened over others.
+    session: OnceLock<String>,
+}
+
+#[derive(Debug)]
+struct State {
+    out: Out,
+    /// The library waits until the stream takes more.
+    library_waits: bool,
+    /// Told when the library has gone on, as long as a task attends to what waits.
+    attended: Option<Arc<Notify>>,
+}
+
+impl Link {
+    pub(crate) fn new(stream: TcpStream, limits: &Limits) -> Self {
+        let state = State {
+            out: Out::new(limits.socket_packets),
+            library_waits: false,
+            attended: None,
+        };
+        Self {
+            stream,
+            state: Mutex::new(state),
+            write_timeout: Duration::from_millis(limits.write_timeout_ms),
+            session: OnceLock::new(),
+        }
+    }
+
+    pub(crate) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// A panic under this lock can leave a frame torn: nobody may write on.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| {
+            let mut state = poisoned.into_inner();
+            self.cut(&mut state);
+            state
+        })
+    }
+
+    /// Notes the session that wants to go on over it; false when another one has.
+    pub(crate) fn expect(&self, session: &str) -> bool {
+        self.session.set(session.to_owned()).is_ok()
+    }
+
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.get().map(String::as_str)
+    }
+
+    /// The answer that is written next makes it a websocket.
+    pub(crate) fn begin(&self) {
+        self.lock().out.begin();
+    }
+
+    /// Its client is about to get its connect packet, and no message before it.
+    pub(crate) fn await_connect(&self) {
+        self.lock().out.await_connect();
+    }
+
+    /// True once messages are written straight.
+    pub(crate) fn is_straight(&self) -> bool {
+        self.lock().out.is_straight()
+    }
+
+    /// Sends a message, or leaves it to the library. What cannot be written at once is kept or not, as the message says,
+    /// and never waited for.
+    pub(crate) fn say(self: &Arc<Self>, message: &Message) -> Said {
+        let mut state = self.lock();
+        let said = state
+            .out
+            .say(message, |bytes| self.stream.try_write(bytes))
+            .unwrap_or_else(|_| {
+                self.cut(&mut state);
+                Said::Here
+            });
+        self.attend(&mut state);
+        said
+    }
+
+    /// The library did not take what was left to it.
+    pub(crate) fn not_taken(&self, said: Said) {
+        self.lock().out.not_taken(said);
+    }
+
+    /// Writes for the library, as soon as it is its turn and the stream takes something.
+    pub(crate) fn poll_write(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            {
+                let mut state = self.lock();
+                let write = |bytes: &[io::IoSlice<'_>]| match bytes {
+                    [one] => self.stream.try_write(one),
+                    many => self.stream.try_write_vectored(many),
+                };
+                let written = state.out.write(bytes, write);
+                let waits = matches!(&written, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+                state.library_waits = waits;
+                if let Some(attended) = &state.attended
+                    && !waits
+                {
+                    attended.notify_one();
+                }
+                self.attend(&mut state);
+                if !waits {
+                    return Poll::Ready(written);
+                }
+            }
+            // The readiness was old news and is forgotten now.
+            ready!(self.stream.poll_write_ready(cx))?;
+        }
+    }
+
+    /// Its connection has ended.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.out.close();
+        if state.attended.is_some() {
+            self.cut(&mut state);
+        }
+    }
+
+    /// Nothing is read or written any more. Who reads sees the end.
+    pub(crate) fn shut(&self) {
+        self.cut(&mut self.lock());
+    }
+
+    /// Nothing is written any more.
+    pub(crate) fn shut_writes(&self) -> io::Result<()> {
+        self.lock().out.close();
+        SockRef::from(&self.stream).shutdown(Shutdown::Write)
+    }
+
+    fn cut(&self, state: &mut State) {
+        state.out.close();
+        state.library_waits = false;
+        // It may have been closed at this moment by its client.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        if let Some(attended) = &state.attended {
+            attended.notify_one();
+        }
+    }
+
+    /// Starts a task for what waits, where there is none.
+    fn attend(self: &Arc<Self>, state: &mut State) {
+        let library_waits = state.library_waits && state.out.begun();
+        if state.attended.is_none() && (library_waits || state.out.waits()) {
+            let attended = Arc::new(Notify::new());
+            state.attended = Some(Arc::clone(&attended));
+            tokio::spawn(Arc::clone(self).while_something_waits(attended));
+        }
+    }
+
+    /// Writes what waits as soon as the stream takes it. Cuts the client when it takes nothing for too long.
+    async fn while_something_waits(self: Arc<Self>, library: Arc<Notify>) {
+        loop {
+            let ours = self.lock().out.waits();
+            let moved = async {
+                if ours {
+                    // An error is met by the next write.
+                    let _ = self.stream.writable().await;
+                } else {
+                    library.notified().await;
+                }
+            };
+            let moved = timeout(self.write_timeout, moved).await;
+            let mut state = self.lock();
+            if moved.is_err() {
+                tracing::debug!("a client that accepted nothing was cut");
+                self.cut(&mut state);
+            } else if state.out.waits()
+                && state
+                    .out
+                    .flush(|bytes| self.stream.try_write(bytes))
+                    .is_err()
+            {
+                self.cut(&mut state);
+            }
+            if !state.library_waits && !state.out.waits() {
+                state.attended = None;
+                return;
+            }
+        }
+    }
+}

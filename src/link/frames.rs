@@ -1,0 +1,172 @@
+//! Where one websocket frame ends and the next begins, in bytes that somebody else writes.
+//!
+//! The server's side of RFC 6455, 5.2: nothing is masked. Looks only.
+
+/// What a writer is in the middle of.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    at: At,
+    /// A frame of a message whose last frame is to come.
+    unfinished: bool,
+}
+
+#[derive(Debug, Default)]
+enum At {
+    /// HTTP, and no websocket so far.
+    #[default]
+    Http,
+    /// The head of the answer that makes it one. So many bytes of its end have gone by.
+    Head(usize),
+    /// The header of a frame; so many bytes of it are there, none between two frames.
+    Header([u8; 10], usize),
+    Payload {
+        len: u64,
+        passed: u64,
+        closes: bool,
+    },
+    /// A close frame has passed: nothing may follow it.
+    Closed,
+}
+
+/// What is seen of a frame that passes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen<'a> {
+    /// A part of the payload, and where in it.
+    Part(u64, &'a [u8]),
+    /// The end of a frame.
+    End,
+}
+
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+const FIN: u8 = 0x80;
+const OPCODE: u8 = 0x0f;
+const CLOSE: u8 = 0x08;
+/// Control frames may stand between those of a message.
+const FIRST_CONTROL: u8 = 0x08;
+
+impl Frames {
+    pub(crate) const fn new() -> Self {
+        Self {
+            at: At::Http,
+            unfinished: false,
+        }
+    }
+
+    /// The answer that is written next makes it a websocket.
+    pub(crate) fn begin(&mut self) {
+        self.at = At::Head(0);
+    }
+
+    /// True when another frame may be written here.
+    pub(crate) fn between(&self) -> bool {
+        matches!(self.at, At::Header(_, 0)) && !self.unfinished
+    }
+
+    /// True from the first frame on.
+    pub(crate) fn begun(&self) -> bool {
+        !matches!(self.at, At::Http | At::Head(_))
+    }
+
+    pub(crate) fn closed(&self) -> bool {
+        matches!(self.at, At::Closed)
+    }
+
+    /// Follows what was written.
+    pub(crate) fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Seen<'_>)) {
+        while !bytes.is_empty() {
+            let taken = match &mut self.at {
+                At::Http | At::Closed => return,
+                At::Head(matched) => {
+                    *matched = match bytes[0] {
+                        b if b == END_OF_HEAD[*matched] => *matched + 1,
+                        b => usize::from(b == END_OF_HEAD[0]),
+                    };
+                    if *matched == END_OF_HEAD.len() {
+                        self.at = At::Header([0; 10], 0);
+                    }
+                    1
+                }
+                At::Header(header, have) => {
+                    header[*have] = bytes[0];
+                    *have += 1;
+                    if let Some(len) = payload_len(&header[..*have]) {
+                        let first = header[0];
+                        self.begin_payload(first, len, &mut see);
+                    }
+                    1
+                }
+                At::Payload { len, passed, .. } => {
+                    let left = usize::try_from(*len - *passed).unwrap_or(usize::MAX);
+                    let part = &bytes[..left.min(bytes.len())];
+                    see(Seen::Part(*passed, part));
+                    *passed += part.len() as u64;
+                    if passed == len {
+                        self.end_payload(&mut see);
+                    }
+                    part.len()
+                }
+            };
+            bytes = &bytes[taken..];
+        }
+    }
+
+    fn begin_payload(&mut self, first: u8, len: u64, see: &mut impl FnMut(Seen<'_>)) {
+        let opcode = first & OPCODE;
+        if opcode < FIRST_CONTROL {
+            self.unfinished = first & FIN == 0;
+        }
+        let closes = opcode == CLOSE;
+        self.at = At::Payload {
+            len,
+            passed: 0,
+            closes,
+        };
+        if len == 0 {
+            self.end_payload(see);
+        }
+    }
+
+    fn end_payload(&mut self, see: &mut impl FnMut(Seen<'_>)) {
+        if let At::Payload { closes, .. } = self.at {
+            see(Seen::End);
+            self.at = if closes {
+                At::Closed
+            } else {
+                At::Header([0; 10], 0)
+            };
+        }
+    }
+}
+
+/// The length of the payload, once the header is complete.
+fn payload_len(header: &[u8]) -> Option<u64> {
+    let (_, rest) = header.split_first()?;
+    match *rest.first()? {
+        126 => Some(u64::from(u16::from_be_bytes(rest.get(1..3)?.try_into().ok()?))),
+        127 => Some(u64::from_be_bytes(rest.get(1..9)?.try_into().ok()?)),
+        len => Some(u64::from(len)),
+    }
+}
+
+/// A whole text frame of the parts of its payload.
+pub(crate) fn text(payload: &[&str]) -> Vec<u8> {
+    const TEXT: u8 = FIN | 0x01;
+    let len: usize = payload.iter().map(|part| part.len()).sum();
+    let mut frame = Vec::with_capacity(10 + len);
+    frame.push(TEXT);
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(short @ ..=125), _) => frame.push(short),
+        (_, Ok(long)) => {
+            frame.push(126);
+            frame.extend_from_slice(&long.to_be_bytes());
+        }
+        _ => {
+            frame.push(127);
+            frame.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    for part in payload {
+        frame.extend_from_slice(part.as_bytes());
+    }
+    frame
+}

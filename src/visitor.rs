@@ -1,0 +1,255 @@
+//! One Socket.IO client: the rooms that it has joined, and the one way in which it is told anything.
+//!
+//! A client on a plain websocket of protocol v5 is written to straight, all others through the library. Either way, what
+//! is said to one client goes out in the order in which it was said. What that is, is decided elsewhere.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::handler::{FromMessageParts, Value};
+use socketioxide::socket::{Sid, Socket};
+use socketioxide::{ProtocolVersion, SocketIo};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::command::SystemId;
+use crate::connection::Connections;
+use crate::event::{self, Event};
+use crate::link::{Link, Message, Said};
+use crate::members::{Members, TooManyJoins};
+use crate::wire;
+
+/// Lives in the socket's extensions, and ends with it.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    id: Sid,
+    way: Way,
+    /// None after it went away, so that an event that was still on its way cannot bring it back. Held while something is
+    /// said, which so has its place in the order, and is not heard by who has left.
+    joined: Mutex<Option<Vec<Joined>>>,
+    /// How many snapshots it may wait for at the same time.
+    places: Arc<Semaphore>,
+    members: Arc<Members>,
+}
+
+/// Where its messages are written.
+#[derive(Debug)]
+enum Way {
+    /// The library alone knows how to speak to it.
+    Library,
+    /// On the link that it opened its session on.
+    Opened(Weak<Link>),
+    /// On the link that its session moves to, as soon as there is one.
+    Moved(OnceLock<Weak<Link>>, Arc<Connections>),
+}
+
+/// A system that the client has joined; it has a seat once it was let in.
+#[derive(Debug)]
+struct Joined {
+    system: SystemId,
+    seat: Option<Seat>,
+}
+
+/// A place among the members of a room.
+pub(crate) type Seat = usize;
+
+/// In the socket's extensions.
+#[derive(Clone, Debug)]
+struct Extension(Arc<Visitor>);
+
+impl Visitor {
+    /// A client comes, with no room yet. Called before the library has anything to say to it.
+    pub(crate) fn arrive(socket: &SocketRef, members: &Arc<Members>, connections: &Arc<Connections>) {
+        let opened = &socket.req_parts().extensions;
+        let way = match (socket.protocol(), opened.get::<Weak<Link>>()) {
+            (ProtocolVersion::V4, _) => Way::Library,
+            (ProtocolVersion::V5, Some(link)) => {
+                if let Some(link) = link.upgrade() {
+                    link.await_connect();
+                }
+                Way::Opened(Weak::clone(link))
+            }
+            (ProtocolVersion::V5, None) => Way::Moved(OnceLock::new(), Arc::clone(connections)),
+        };
+        let visitor = Self {
+            id: socket.id,
+            way,
+            joined: Mutex::new(Some(Vec::new())),
+            places: Arc::new(Semaphore::new(members.joins_per_socket)),
+            members: Arc::clone(members),
+        };
+        socket.extensions.insert(Extension(Arc::new(visitor)));
+    }
+
+    /// That of a socket; none for one that never arrived.
+    pub(crate) fn of(socket: &SocketRef) -> Option<Arc<Self>> {
+        let Extension(visitor) = socket.extensions.get()?;
+        Some(visitor)
+    }
+
+    /// True once it has been told that it is connected, and may be told more.
+    pub(crate) fn is_connected(&self, socket: &SocketRef) -> bool {
+        match &self.way {
+            Way::Opened(link) => link.upgrade().is_none_or(|link| link.is_straight()),
+            Way::Library | Way::Moved(..) => socket.connected(),
+        }
+    }
+
+    /// A place among those who wait for a snapshot; none for a client that asks faster than it is answered.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Counts the client as a member of the room, which it hears once it is admitted. Entering twice is fine.
+    ///
+    /// # Errors
+    /// [`TooManyJoins`]; the client stays where it is.
+    pub(crate) fn enter(&self, system: &SystemId) -> Result<(), TooManyJoins> {
+        let mut joined = self.lock();
+        let Some(joined) = joined.as_mut() else {
+            return Ok(());
+        };
+        if joined.iter().any(|joined| joined.system == *system) {
+            return Ok(());
+        }
+        let allowed = self.members.joins_per_socket;
+        if joined.len() >= allowed {
+            return Err(TooManyJoins { allowed });
+        }
+        joined.push(Joined {
+            system: system.clone(),
+            seat: None,
+        });
+        self.members.one_more(system);
+        Ok(())
+    }
+
+    /// Lets a member hear the room from now on; none when it has left meanwhile.
+    pub(crate) fn admit(self: &Arc<Self>, system: &SystemId) -> Option<Seat> {
+        let mut joined = self.lock();
+        let mut joined = joined.iter_mut().flatten();
+        let joined = joined.find(|joined| joined.system == *system)?;
+        if joined.seat.is_none() {
+            joined.seat = self.members.seat(system, Arc::downgrade(self));
+        }
+        joined.seat
+    }
+
+    /// Leaves the room. Leaving a room that was never entered is fine.
+    pub(crate) fn leave(&self, system: &SystemId) {
+        let mut joined = self.lock();
+        let Some(joined) = joined.as_mut() else {
+            return;
+        };
+        if let Some(i) = joined.iter().position(|joined| joined.system == *system) {
+            let Joined { system, seat } = joined.swap_remove(i);
+            self.members.one_less(&system, seat);
+        }
+    }
+
+    /// The client is gone, from all its rooms, for good.
+    pub(crate) fn depart(&self) {
+        let joined = self.lock().take();
+        for Joined { system, seat } in joined.into_iter().flatten() {
+            self.members.one_less(&system, seat);
+        }
+    }
+
+    /// Tells the member on that seat of the room an event of it, unless it has left.
+    pub(crate) fn hear(&self, io: &SocketIo, (system, seat): (&SystemId, Seat), event: &Event) {
+        let joined = self.lock();
+        let seated = |joined: &Joined| joined.seat == Some(seat) && joined.system == *system;
+        if joined.iter().flatten().any(seated) {
+            self.say(&event.message, |said| {
+                // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
+                // `seq` of the next clock.
+                let Some(socket) = io.get_socket(self.id) else {
+                    return false;
+                };
+                let emitted = match said {
+                    Said::Marked => socket.emit(event.name, &event::marked(&event.payload)),
+                    Said::Here | Said::Library => socket.emit(event.name, &event.payload),
+                };
+                emitted.is_ok()
+            });
+        }
+    }
+
+    /// Answers an event of the client.
+    pub(crate) fn answer(&self, ack: Ack, answer: &wire::Ack<'_>) {
+        // Who asked for none gets none.
+        let Some(id) = ack.id else { return };
+        let payload = event::encode(answer);
+        let message = event::ack(id, &payload);
+        let _order = self.lock();
+        self.say(&message, |said| {
+            let sent = match said {
+                Said::Marked => ack.sender.send(&event::marked(&payload)),
+                Said::Here | Said::Library => ack.sender.send(&payload),
+            };
+            // Who is gone needs no answer.
+            sent.is_ok()
+        });
+    }
+
+    /// Straight, or by what the library is given. Whoever calls holds the lock, so that nothing overtakes it in between.
+    fn say(&self, message: &Message, library: impl FnOnce(Said) -> bool) {
+        let Some(link) = self.link() else {
+            library(Said::Library);
+            return;
+        };
+        let said = link.say(message);
+        if said != Said::Here && !library(said) {
+            link.not_taken(said);
+        }
+    }
+
+    fn link(&self) -> Option<Arc<Link>> {
+        match &self.way {
+            Way::Library => None,
+            Way::Opened(link) => link.upgrade(),
+            Way::Moved(link, connections) => {
+                if let Some(link) = link.get() {
+                    return link.upgrade();
+                }
+                let moved = connections.expected(self.id.as_str())?;
+                link.get_or_init(|| Arc::downgrade(&moved));
+                Some(moved)
+            }
+        }
+    }
+
+    /// A panic under this lock leaves a list that is still a list.
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Joined>>> {
+        let locked = self.joined.lock();
+        locked.unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Visitor {
+    /// Not every socket departs. socketioxide removes one without a word when its client had disconnected twice in the
+    /// same session before, or when the session ends while it connects.
+    fn drop(&mut self) {
+        self.depart();
+    }
+}
+
+/// How a client wants the answer to one of its events, if it does.
+pub(crate) struct Ack {
+    id: Option<i64>,
+    sender: AckSender,
+}
+
+impl FromMessageParts<LocalAdapter> for Ack {
+    type Error = Infallible;
+
+    fn from_message_parts(
+        socket: &Arc<Socket>,
+        value: &mut Value,
+        id: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        let sender = AckSender::from_message_parts(socket, value, id)?;
+        Ok(Self { id: *id, sender })
+    }
+}
