@@ -89,9 +89,7 @@ impl Drop for Connection {
         self.list.open.remove(&self.id);
         if let Some(session) = self.link.session() {
             let this = |link: &Weak<Link>| std::ptr::eq(link.as_ptr(), Arc::as_ptr(&self.link));
-            self.list
-                .sessions
-                .remove_if(session, |_, link| this(link));
+            self.list.sessions.remove_if(session, |_, link| this(link));
         }
         self.link.end();
     }

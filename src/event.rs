@@ -46,7 +46,10 @@ impl Event {
 
 /// The answer to an event of a client, as it goes out on a websocket.
 pub(crate) fn ack(id: i64, payload: &RawValue) -> Message {
-    Message::text(&["43", &id.to_string(), "[", payload.get(), "]"], Late::Kept)
+    Message::text(
+        &["43", &id.to_string(), "[", payload.get(), "]"],
+        Late::Kept,
+    )
 }
 
 /// Every shape of [`wire`] can be encoded.

@@ -18,8 +18,8 @@ use crate::config::Limits;
 mod frames;
 mod out;
 
-pub(crate) use out::{Late, Message, Said, marked};
 use out::Out;
+pub(crate) use out::{Late, Message, Said, marked};
 
 /// Shared by the connection that owns it and the rooms that its client has joined.
 #[derive(Debug)]

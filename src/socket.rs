@@ -117,7 +117,9 @@ impl Door {
                 }
                 async move {
                     match (visitor, left) {
-                        (Some(visitor), Ok(_)) => visitor.answer(ack, &wire::Ack::Left { ok: true }),
+                        (Some(visitor), Ok(_)) => {
+                            visitor.answer(ack, &wire::Ack::Left { ok: true })
+                        }
                         (Some(visitor), Err(error)) => refuse(&visitor, ack, &error),
                         (None, _) => {}
                     }
@@ -150,12 +152,10 @@ impl Door {
         }
         let visitor = visitor.ok_or_else(ApiError::overloaded)?;
         let place = visitor.place().ok_or_else(ApiError::overloaded)?;
-        visitor
-            .enter(&system)
-            .map_err(|TooManyJoins { allowed }| {
-                let message = format!("a socket may join {allowed} systems; leave one first");
-                ApiError::new(Code::TooManyJoins, message)
-            })?;
+        visitor.enter(&system).map_err(|TooManyJoins { allowed }| {
+            let message = format!("a socket may join {allowed} systems; leave one first");
+            ApiError::new(Code::TooManyJoins, message)
+        })?;
         Ok((system, place))
     }
 

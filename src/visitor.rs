@@ -60,7 +60,11 @@ struct Extension(Arc<Visitor>);
 
 impl Visitor {
     /// A client comes, with no room yet. Called before the library has anything to say to it.
-    pub(crate) fn arrive(socket: &SocketRef, members: &Arc<Members>, connections: &Arc<Connections>) {
+    pub(crate) fn arrive(
+        socket: &SocketRef,
+        members: &Arc<Members>,
+        connections: &Arc<Connections>,
+    ) {
         let opened = &socket.req_parts().extensions;
         let way = match (socket.protocol(), opened.get::<Weak<Link>>()) {
             (ProtocolVersion::V4, _) => Way::Library,

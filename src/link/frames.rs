@@ -142,7 +142,9 @@ impl Frames {
 fn payload_len(header: &[u8]) -> Option<u64> {
     let (_, rest) = header.split_first()?;
     match *rest.first()? {
-        126 => Some(u64::from(u16::from_be_bytes(rest.get(1..3)?.try_into().ok()?))),
+        126 => Some(u64::from(u16::from_be_bytes(
+            rest.get(1..3)?.try_into().ok()?,
+        ))),
         127 => Some(u64::from_be_bytes(rest.get(1..9)?.try_into().ok()?)),
         len => Some(u64::from(len)),
     }

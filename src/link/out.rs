@@ -200,7 +200,9 @@ impl Out {
     pub(crate) fn not_taken(&mut self, said: Said) {
         match &mut self.way {
             Way::Handover(_) if said == Said::Marked => self.way = Way::Library,
-            Way::Handover(handover) => handover.outstanding = handover.outstanding.saturating_sub(1),
+            Way::Handover(handover) => {
+                handover.outstanding = handover.outstanding.saturating_sub(1)
+            }
             Way::Library | Way::Straight => {}
         }
         self.hand_over();
@@ -282,10 +284,14 @@ impl Out {
 
     fn keep(&mut self, message: &Message) {
         let most = self.most;
+        let kept = |(late, _): &&(Late, Bytes)| *late == Late::Kept;
         match &message.late {
             Late::Dropped => return,
-            Late::Newest(_) => self.waiting().whole.retain(|(late, _)| *late != message.late),
-            Late::Kept if self.waiting().whole.len() >= most => return,
+            Late::Newest(_) => self
+                .waiting()
+                .whole
+                .retain(|(late, _)| *late != message.late),
+            Late::Kept if self.waiting().whole.iter().filter(kept).count() >= most => return,
             Late::Kept => {}
         }
         let whole = (message.late.clone(), message.frame.clone());
@@ -332,3 +338,7 @@ impl Handover {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "out_tests.rs"]
+mod tests;
