@@ -186,33 +186,42 @@ impl Link {
 
     /// Writes what waits as soon as the stream takes it. Cuts the client when it takes nothing for too long.
     async fn while_something_waits(self: Arc<Self>, library: Arc<Notify>) {
-        loop {
-            let ours = self.lock().out.waits();
+        while let Some(waits) = self.what_waits() {
             let moved = async {
-                if ours {
+                match waits {
                     // An error is met by the next write.
-                    let _ = self.stream.writable().await;
-                } else {
-                    library.notified().await;
+                    Waits::Ours => drop(self.stream.writable().await),
+                    Waits::Library => library.notified().await,
                 }
             };
             let moved = timeout(self.write_timeout, moved).await;
             let mut state = self.lock();
-            if moved.is_err() {
+            let flushed = state.out.flush(|bytes| self.stream.try_write(bytes));
+            if moved.is_err() || flushed.is_err() {
                 tracing::debug!("a client that accepted nothing was cut");
                 self.cut(&mut state);
-            } else if state.out.waits()
-                && state
-                    .out
-                    .flush(|bytes| self.stream.try_write(bytes))
-                    .is_err()
-            {
-                self.cut(&mut state);
-            }
-            if !state.library_waits && !state.out.waits() {
-                state.attended = None;
-                return;
             }
         }
     }
+
+    /// None from the moment on at which nobody need attend to it.
+    fn what_waits(&self) -> Option<Waits> {
+        let mut state = self.lock();
+        if state.out.waits() {
+            Some(Waits::Ours)
+        } else if state.library_waits {
+            Some(Waits::Library)
+        } else {
+            state.attended = None;
+            None
+        }
+    }
+}
+
+/// Who has something that the stream does not take.
+#[derive(Clone, Copy, Debug)]
+enum Waits {
+    Ours,
+    /// It may be in the middle of a frame, and goes on by itself.
+    Library,
 }

@@ -243,7 +243,7 @@ impl Out {
         }
     }
 
-    /// Writes what waits; false when some of it still does.
+    /// Writes what waits, if the library is between two frames; false when some of it still does.
     ///
     /// # Errors
     /// Those of `write` but [`io::ErrorKind::WouldBlock`].
@@ -254,6 +254,9 @@ impl Out {
         let Some(waiting) = &mut self.waiting else {
             return Ok(true);
         };
+        if !self.library.between() {
+            return Ok(false);
+        }
         loop {
             let begun = !waiting.rest.is_empty();
             let next = if begun {
@@ -287,10 +290,14 @@ impl Out {
         let kept = |(late, _): &&(Late, Bytes)| *late == Late::Kept;
         match &message.late {
             Late::Dropped => return,
-            Late::Newest(_) => self
-                .waiting()
-                .whole
-                .retain(|(late, _)| *late != message.late),
+            // In the place of the one that it replaces: what came after that must not come before this.
+            Late::Newest(_) => {
+                let mut whole = self.waiting().whole.iter_mut();
+                if let Some((_, frame)) = whole.find(|(late, _)| *late == message.late) {
+                    *frame = message.frame.clone();
+                    return;
+                }
+            }
             Late::Kept if self.waiting().whole.iter().filter(kept).count() >= most => return,
             Late::Kept => {}
         }

@@ -360,6 +360,20 @@ pub(crate) async fn websocket(address: SocketAddr, path: &str) -> WebSocket {
     connected.expect("the handshake ends").unwrap().0
 }
 
+/// The same, with a kernel that takes little before the gateway has to wait for its client to read.
+pub(crate) async fn websocket_with_receive_buffer(
+    address: SocketAddr,
+    path: &str,
+    bytes: u32,
+) -> WebSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(bytes).unwrap();
+    let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+    let url = format!("ws://{address}{path}");
+    let connected = tokio_tungstenite::client_async(url, stream);
+    connected.await.unwrap().0
+}
+
 /// A Socket.IO client, protocol v5, websocket only, that keeps everything in the order in which it came.
 pub(crate) struct Socket {
     stream: WebSocket,
@@ -388,35 +402,29 @@ impl Socket {
             .expect("the handshake ends")
             .ok()?;
         stream.send(Message::text("40")).await.ok()?;
-        let mut socket = Self {
-            stream,
-            next_ack: 0,
-        };
+        let mut socket = Self::connected(stream);
         while !socket.text().await?.starts_with("40") {}
         Some(socket)
     }
 
     async fn open(mut stream: WebSocket) -> Self {
         stream.send(Message::text("40")).await.unwrap();
-        let mut socket = Self {
-            stream,
-            next_ack: 0,
-        };
+        let mut socket = Self::connected(stream);
         while !socket.text().await.expect("connected").starts_with("40") {}
         socket
     }
 
     /// A client whose kernel takes little before the gateway has to wait for it to read.
     pub(crate) async fn connect_with_receive_buffer(address: SocketAddr, bytes: u32) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(bytes).unwrap();
-        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
-        let url = format!("ws://{address}{SOCKET_IO}");
-        let stream = tokio_tungstenite::client_async(url, stream)
-            .await
-            .unwrap()
-            .0;
-        Self::open(stream).await
+        Self::open(websocket_with_receive_buffer(address, SOCKET_IO, bytes).await).await
+    }
+
+    /// A client that is connected already.
+    pub(crate) const fn connected(stream: WebSocket) -> Self {
+        Self {
+            stream,
+            next_ack: 0,
+        }
     }
 
     /// Closes it in order and waits until the gateway has, too.
@@ -427,7 +435,7 @@ impl Socket {
     }
 
     /// The next text frame; none when the connection is closed.
-    async fn text(&mut self) -> Option<String> {
+    pub(crate) async fn text(&mut self) -> Option<String> {
         loop {
             let message = tokio::time::timeout(WATCHDOG, self.stream.next())
                 .await

@@ -49,6 +49,7 @@ mod simulation;
 mod stale;
 mod steps;
 mod store;
+mod straight;
 mod strangers;
 mod ticks;
 mod verdict;

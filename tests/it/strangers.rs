@@ -117,12 +117,7 @@ pub(crate) async fn abandon(
         Step::UpgradeOf2 => ws(address, WEBSOCKET_OF_2, reset).await.map(drop),
         Step::Probe => {
             let session = Polling::open(address).await?;
-            let mut stream = ws(
-                address,
-                &session.path.replace("polling", "websocket"),
-                reset,
-            )
-            .await?;
+            let mut stream = ws(address, &session.websocket(), reset).await?;
             say(&mut stream, "2probe").await?;
             hear(&mut stream, "3probe").await.map(drop)
         }
@@ -237,6 +232,11 @@ impl Polling {
             http,
             path,
         })
+    }
+
+    /// Where a websocket goes on with the session.
+    pub(crate) fn websocket(&self) -> String {
+        self.path.replace("polling", "websocket")
     }
 
     pub(crate) async fn post(&self, packet: &str) -> Option<()> {
