@@ -89,7 +89,7 @@ impl Default for Limits {
             send_buffer_bytes: 65_536,
             socket_packets: 1024,
             socket_message_bytes: 16_384,
-            socket_read_buffer_bytes: 512,
+            socket_read_buffer_bytes: 128,
             ping_interval_ms: 25_000,
             ping_timeout_ms: 20_000,
         }

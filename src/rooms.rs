@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use socketioxide::SocketIo;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::command::SystemId;
 use crate::engine::{Action, State};
@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
 use crate::members::{Members, Portion, Shown};
 use crate::store::{Committed, Feed, News};
 use crate::time::Moment;
-use crate::visitor::{Ack, Seat, Visitor};
+use crate::visitor::{Ack, Place, Seat, Visitor};
 use crate::wire;
 
 /// Joins that may wait for their snapshot; the next one waits at the door, where each socket has as many places as it may
@@ -40,7 +40,7 @@ pub(crate) struct Join {
     pub system: SystemId,
     pub ack: Ack,
     /// One of the places that its socket has among those who wait.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 /// The doors to the task: where joins go in and ticks come out.

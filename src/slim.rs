@@ -9,23 +9,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// What Engine.IO needs of a request, and what may stand in a log.
-const KEPT: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::ORIGIN,
-    header::SEC_WEBSOCKET_KEY,
-    header::SEC_WEBSOCKET_VERSION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// All that Engine.IO reads of a request, which has one of them: of a POST, and of a websocket.
+const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::SEC_WEBSOCKET_KEY];
 
 /// A layer outside of the Socket.IO layer.
 pub(crate) async fn release(mut request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/socket.io") {
-        let mut fresh = HeaderMap::new();
+        // A map that may grow begins with room for six.
+        let mut fresh = HeaderMap::with_capacity(1);
         for name in KEPT {
             let value = request.headers().get(&name);
             if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {

@@ -10,7 +10,7 @@ use socketioxide::extract::{Event, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::command::SystemId;
 use crate::config::Limits;
@@ -19,7 +19,7 @@ use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
 use crate::members::{Members, TooManyJoins};
 use crate::rooms::Join;
-use crate::visitor::{Ack, Visitor};
+use crate::visitor::{Ack, Place, Visitor};
 use crate::wire;
 
 /// The events of the contract that a client may send.
@@ -55,8 +55,7 @@ pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
         .build_layer()
 }
 
-/// What a handler needs.
-#[derive(Clone)]
+/// What the handlers need.
 pub(crate) struct Door {
     pub gateway: Gateway,
     pub members: Arc<Members>,
@@ -66,97 +65,93 @@ pub(crate) struct Door {
 
 /// Takes connections from now on.
 pub(crate) fn serve(io: &SocketIo, door: Door) {
+    let door = Arc::new(door);
     // The handlers are registered in the middleware: an event that a client sends as soon as it is connected would
     // be lost if they were registered in the connect handler, which runs after the connect packet went out.
     let register = move |socket: SocketRef| {
-        door.register(&socket);
+        let visitor = Visitor::arrive(&socket, &door.members, &door.connections);
+        register(&socket, &Arc::new(visitor), &door);
         std::future::ready(Ok::<(), Infallible>(()))
     };
     io.ns("/", (async |_: SocketRef| {}).with(register));
 }
 
+/// The visitor lives as long as the handlers, and they as long as the socket. There is one for all events: a table of them
+/// would be kept for every client.
+fn register(socket: &SocketRef, visitor: &Arc<Visitor>, door: &Arc<Door>) {
+    let (one, door) = (Arc::clone(visitor), Arc::clone(door));
+    // What a closure does that is not async happens in the order of the events; only what it returns is a task of its own.
+    socket.on_fallback(
+        move |socket: SocketRef,
+              Event(name): Event,
+              TryData(payload): TryData<serde_json::Value>,
+              ack: Ack| {
+            let payload = payload.map_err(|_| wrong_payload());
+            let done = payload.and_then(|payload| door.event(&one, &name, &payload));
+            let (visitor, door) = (Arc::clone(&one), Arc::clone(&door));
+            async move {
+                until_connected(&visitor, &socket).await;
+                match done {
+                    Ok(Done::Entered(system, place)) => {
+                        let join = Join {
+                            visitor,
+                            system,
+                            ack,
+                            place,
+                        };
+                        door.ask_for_snapshot(join).await;
+                    }
+                    Ok(Done::Left) => visitor.answer(ack, &wire::Ack::Left { ok: true }),
+                    Err(error) => refuse(&visitor, ack, &error),
+                }
+            }
+        },
+    );
+    let visitor = Arc::clone(visitor);
+    socket.on_disconnect(move || {
+        visitor.depart();
+        std::future::ready(())
+    });
+}
+
+/// What an event of a client has done.
+enum Done {
+    /// It waits for the snapshot, in its place.
+    Entered(SystemId, Place),
+    Left,
+}
+
 impl Door {
-    fn register(&self, socket: &SocketRef) {
-        Visitor::arrive(socket, &self.members, &self.connections);
-        let door = self.clone();
-        // Closures that are not async run in the order of the events; only what they return is a task of its own.
-        socket.on(
-            "join",
-            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: Ack| {
-                let visitor = Visitor::of(&socket);
-                let entered = id
-                    .map_err(|_| wrong_payload())
-                    .and_then(|id| door.enter(visitor.as_deref(), &id));
-                async move {
-                    let Some(visitor) = visitor else { return };
-                    until_connected(&visitor, &socket).await;
-                    match entered {
-                        Ok((system, place)) => {
-                            let join = Join {
-                                visitor,
-                                system,
-                                ack,
-                                place,
-                            };
-                            door.ask_for_snapshot(join).await;
-                        }
-                        Err(error) => refuse(&visitor, ack, &error),
-                    }
-                }
-            },
-        );
-        socket.on(
-            "leave",
-            move |socket: SocketRef, TryData(id): TryData<serde_json::Value>, ack: Ack| {
-                let visitor = Visitor::of(&socket);
-                let left = id
-                    .map_err(|_| wrong_payload())
-                    .and_then(|id| system_id(&id));
-                if let (Some(visitor), Ok(system)) = (&visitor, &left) {
-                    visitor.leave(system);
-                }
-                async move {
-                    match (visitor, left) {
-                        (Some(visitor), Ok(_)) => {
-                            visitor.answer(ack, &wire::Ack::Left { ok: true })
-                        }
-                        (Some(visitor), Err(error)) => refuse(&visitor, ack, &error),
-                        (None, _) => {}
-                    }
-                }
-            },
-        );
-        socket.on_fallback(async |socket: SocketRef, Event(name): Event, ack: Ack| {
-            let allowed = EVENTS_IN.join(" and ");
-            let message = format!("there is no event {name:?}; allowed are {allowed}");
-            if let Some(visitor) = Visitor::of(&socket) {
-                refuse(&visitor, ack, &ApiError::bad_request(message));
+    fn event(
+        &self,
+        visitor: &Arc<Visitor>,
+        name: &str,
+        payload: &serde_json::Value,
+    ) -> Result<Done, ApiError> {
+        match name {
+            "join" => self.enter(visitor, &system_id(payload)?),
+            "leave" => {
+                visitor.leave(&system_id(payload)?);
+                Ok(Done::Left)
             }
-        });
-        socket.on_disconnect(|socket: SocketRef| {
-            if let Some(visitor) = Visitor::of(&socket) {
-                visitor.depart();
+            _ => {
+                let allowed = EVENTS_IN.join(" and ");
+                let message = format!("there is no event {name:?}; allowed are {allowed}");
+                Err(ApiError::bad_request(message))
             }
-            std::future::ready(())
-        });
+        }
     }
 
-    fn enter(
-        &self,
-        visitor: Option<&Visitor>,
-        id: &serde_json::Value,
-    ) -> Result<(SystemId, OwnedSemaphorePermit), ApiError> {
-        let system = system_id(id)?;
-        if self.gateway.systems().get(&system).is_none() {
-            return Err(ApiError::unknown_system(&system));
+    fn enter(&self, visitor: &Arc<Visitor>, system: &SystemId) -> Result<Done, ApiError> {
+        if self.gateway.systems().get(system).is_none() {
+            return Err(ApiError::unknown_system(system));
         }
-        let visitor = visitor.ok_or_else(ApiError::overloaded)?;
         let place = visitor.place().ok_or_else(ApiError::overloaded)?;
-        visitor.enter(&system).map_err(|TooManyJoins { allowed }| {
+        visitor.enter(system).map_err(|TooManyJoins { allowed }| {
             let message = format!("a socket may join {allowed} systems; leave one first");
             ApiError::new(Code::TooManyJoins, message)
         })?;
-        Ok((system, place))
+        Ok(Done::Entered(system.clone(), place))
     }
 
     async fn ask_for_snapshot(&self, join: Join) {

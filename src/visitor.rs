@@ -4,6 +4,7 @@
 //! is said to one client goes out in the order in which it was said. What that is, is decided elsewhere.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use socketioxide::adapter::LocalAdapter;
@@ -11,7 +12,6 @@ use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::{FromMessageParts, Value};
 use socketioxide::socket::{Sid, Socket};
 use socketioxide::{ProtocolVersion, SocketIo};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::command::SystemId;
 use crate::connection::Connections;
@@ -20,7 +20,7 @@ use crate::link::{Link, Message, Said};
 use crate::members::{Members, TooManyJoins};
 use crate::wire;
 
-/// Lives in the socket's extensions, and ends with it.
+/// Lives in the socket's handlers, and ends with it.
 #[derive(Debug)]
 pub(crate) struct Visitor {
     id: Sid,
@@ -28,8 +28,8 @@ pub(crate) struct Visitor {
     /// None after it went away, so that an event that was still on its way cannot bring it back. Held while something is
     /// said, which so has its place in the order, and is not heard by who has left.
     joined: Mutex<Option<Vec<Joined>>>,
-    /// How many snapshots it may wait for at the same time.
-    places: Arc<Semaphore>,
+    /// How many snapshots it waits for.
+    waits_for: AtomicUsize,
     members: Arc<Members>,
 }
 
@@ -54,9 +54,15 @@ struct Joined {
 /// A place among the members of a room.
 pub(crate) type Seat = usize;
 
-/// In the socket's extensions.
-#[derive(Clone, Debug)]
-struct Extension(Arc<Visitor>);
+/// A place among those who wait for a snapshot.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Visitor>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waits_for.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Visitor {
     /// A client comes, with no room yet. Called before the library has anything to say to it.
@@ -64,7 +70,7 @@ impl Visitor {
         socket: &SocketRef,
         members: &Arc<Members>,
         connections: &Arc<Connections>,
-    ) {
+    ) -> Self {
         let opened = &socket.req_parts().extensions;
         let way = match (socket.protocol(), opened.get::<Weak<Link>>()) {
             (ProtocolVersion::V4, _) => Way::Library,
@@ -76,20 +82,13 @@ impl Visitor {
             }
             (ProtocolVersion::V5, None) => Way::Moved(OnceLock::new(), Arc::clone(connections)),
         };
-        let visitor = Self {
+        Self {
             id: socket.id,
             way,
             joined: Mutex::new(Some(Vec::new())),
-            places: Arc::new(Semaphore::new(members.joins_per_socket)),
+            waits_for: AtomicUsize::new(0),
             members: Arc::clone(members),
-        };
-        socket.extensions.insert(Extension(Arc::new(visitor)));
-    }
-
-    /// That of a socket; none for one that never arrived.
-    pub(crate) fn of(socket: &SocketRef) -> Option<Arc<Self>> {
-        let Extension(visitor) = socket.extensions.get()?;
-        Some(visitor)
+        }
     }
 
     /// True once it has been told that it is connected, and may be told more.
@@ -100,9 +99,11 @@ impl Visitor {
         }
     }
 
-    /// A place among those who wait for a snapshot; none for a client that asks faster than it is answered.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// One of as many places as it may join systems; none for a client that asks faster than it is answered.
+    pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
+        let place = Place(Arc::clone(self));
+        let before = self.waits_for.fetch_add(1, Ordering::Relaxed);
+        (before < self.members.joins_per_socket).then_some(place)
     }
 
     /// Counts the client as a member of the room, which it hears once it is admitted. Entering twice is fine.
