@@ -57,11 +57,17 @@ impl Connections {
         }
     }
 
-    /// Notes that a session wants to go on over this link. One link can be wanted by one session only.
+    /// Notes that a session wants to go on over this link.
     pub(crate) fn expect(&self, session: &str, link: &Arc<Link>) {
-        if link.expect(session) {
-            self.sessions
-                .insert(session.to_owned(), Arc::downgrade(link));
+        self.forget(link.expect(Some(session.to_owned())), link);
+        self.sessions
+            .insert(session.to_owned(), Arc::downgrade(link));
+    }
+
+    fn forget(&self, session: Option<String>, link: &Arc<Link>) {
+        let this = |other: &Weak<Link>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(link));
+        if let Some(session) = session {
+            self.sessions.remove_if(&session, |_, link| this(link));
         }
     }
 
@@ -87,10 +93,7 @@ pub(crate) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.list.open.remove(&self.id);
-        if let Some(session) = self.link.session() {
-            let this = |link: &Weak<Link>| std::ptr::eq(link.as_ptr(), Arc::as_ptr(&self.link));
-            self.list.sessions.remove_if(session, |_, link| this(link));
-        }
+        self.list.forget(self.link.expect(None), &self.link);
         self.link.end();
     }
 }

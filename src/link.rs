@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::command::SystemId;
 use crate::config::Limits;
 
 mod frames;
@@ -28,13 +29,12 @@ pub(crate) struct Link {
     state: Mutex<State>,
     /// How long a client may accept nothing.
     write_timeout: Duration,
-    /// The session that wanted to go on over it, which was opened over others.
-    session: OnceLock<String>,
 }
 
 #[derive(Debug)]
 struct State {
     out: Out,
+    session: Option<String>,
     /// The library waits until the stream takes more.
     library_waits: bool,
     /// Told when the library has gone on, as long as a task attends to what waits.
@@ -45,6 +45,7 @@ impl Link {
     pub(crate) fn new(stream: TcpStream, limits: &Limits) -> Self {
         let state = State {
             out: Out::new(limits.socket_packets),
+            session: None,
             library_waits: false,
             attended: None,
         };
@@ -52,7 +53,6 @@ impl Link {
             stream,
             state: Mutex::new(state),
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
-            session: OnceLock::new(),
         }
     }
 
@@ -69,13 +69,9 @@ impl Link {
         })
     }
 
-    /// Notes the session that wants to go on over it; false when another one has.
-    pub(crate) fn expect(&self, session: &str) -> bool {
-        self.session.set(session.to_owned()).is_ok()
-    }
-
-    pub(crate) fn session(&self) -> Option<&str> {
-        self.session.get().map(String::as_str)
+    /// Notes the session that wants to go on over it, which was opened over others; returns the one before.
+    pub(crate) fn expect(&self, session: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.lock().session, session)
     }
 
     /// The answer that is written next makes it a websocket.
@@ -88,9 +84,14 @@ impl Link {
         self.lock().out.await_connect();
     }
 
-    /// True once messages are written straight.
-    pub(crate) fn is_straight(&self) -> bool {
-        self.lock().out.is_straight()
+    /// True once its client was told that it is connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lock().out.is_connected()
+    }
+
+    /// Its client has left the system.
+    pub(crate) fn forget(&self, system: &SystemId) {
+        self.lock().out.forget(system);
     }
 
     /// Sends a message, or leaves it to the library. What cannot be written at once is kept or not, as the message says,
@@ -196,8 +197,17 @@ impl Link {
             };
             let moved = timeout(self.write_timeout, moved).await;
             let mut state = self.lock();
-            let flushed = state.out.flush(|bytes| self.stream.try_write(bytes));
-            if moved.is_err() || flushed.is_err() {
+            let lives = match moved {
+                Ok(()) => state
+                    .out
+                    .flush(|bytes| self.stream.try_write(bytes))
+                    .map(|_| true),
+                // The kernel says that there is room only when a third of the buffer is free: a slow reader is asked.
+                Err(_) => state
+                    .out
+                    .try_once_more(|bytes| SockRef::from(&self.stream).send(bytes)),
+            };
+            if !lives.unwrap_or(false) {
                 tracing::debug!("a client that accepted nothing was cut");
                 self.cut(&mut state);
             }

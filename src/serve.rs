@@ -174,9 +174,7 @@ async fn connection(
                 tokio::task::yield_now().await;
             }
             let mut request = request.map(Body::new);
-            if count == 0 {
-                request.extensions_mut().insert(link);
-            }
+            request.extensions_mut().insert(link);
             if crowded && !is_stop(&request) {
                 return Ok(ApiError::overloaded().into_response());
             }

@@ -29,6 +29,8 @@ pub const EVENTS_OUT: [&str; 3] = ["state", "clock", "action"];
 
 /// Binary attachments of one packet that are read, to be refused with an ack.
 const BINARIES: usize = 4;
+/// So much of the name of an event is repeated to who sent it.
+const LONGEST_NAME: usize = 64;
 /// How long a packet may wait for its attachments.
 const BINARIES_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -90,9 +92,9 @@ fn register(socket: &SocketRef, visitor: &Arc<Visitor>, door: &Arc<Door>) {
             let done = payload.and_then(|payload| door.event(&one, &name, &payload));
             let (visitor, door) = (Arc::clone(&one), Arc::clone(&door));
             async move {
-                until_connected(&visitor, &socket).await;
                 match done {
                     Ok(Done::Entered(system, place)) => {
+                        until_connected(&visitor, &socket).await;
                         let join = Join {
                             visitor,
                             system,
@@ -136,6 +138,7 @@ impl Door {
             }
             _ => {
                 let allowed = EVENTS_IN.join(" and ");
+                let name: String = name.chars().take(LONGEST_NAME).collect();
                 let message = format!("there is no event {name:?}; allowed are {allowed}");
                 Err(ApiError::bad_request(message))
             }

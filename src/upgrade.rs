@@ -2,6 +2,7 @@
 //!
 //! Only tells the link and the session of each other: when the first message may be written is for the link to see.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 use axum::extract::{Request, State};
@@ -20,14 +21,11 @@ pub(crate) async fn tie(
     next: Next,
 ) -> Response {
     let link = request.extensions_mut().remove::<Weak<Link>>();
-    let upgrades = request.headers().contains_key(header::UPGRADE);
-    let link = link.filter(|_| upgrades && request.uri().path().starts_with("/socket.io"));
+    let link = link.filter(|_| is_websocket(&request));
     let Some((weak, link)) = link.and_then(|weak| Some((weak.clone(), weak.upgrade()?))) else {
         return next.run(request).await;
     };
-    let query = request.uri().query().unwrap_or_default().as_bytes();
-    let session = form_urlencoded::parse(query).find(|(key, _)| key == "sid");
-    if let Some((_, session)) = session {
+    if let Some(session) = parameter(&request, "sid") {
         connections.expect(&session, &link);
     } else {
         request.extensions_mut().insert(weak);
@@ -37,4 +35,18 @@ pub(crate) async fn tie(
         link.begin();
     }
     response
+}
+
+/// True for what makes the connection a websocket of Socket.IO, if it is granted.
+fn is_websocket(request: &Request) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE);
+    request.uri().path().starts_with("/socket.io")
+        && upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && parameter(request, "transport").is_some_and(|transport| transport == "websocket")
+}
+
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
+    let query = request.uri().query()?.as_bytes();
+    let mut parameters = form_urlencoded::parse(query);
+    parameters.find_map(|(key, value)| (key == name).then_some(value))
 }

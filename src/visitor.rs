@@ -80,7 +80,13 @@ impl Visitor {
                 }
                 Way::Opened(Weak::clone(link))
             }
-            (ProtocolVersion::V5, None) => Way::Moved(OnceLock::new(), Arc::clone(connections)),
+            (ProtocolVersion::V5, None) => {
+                // It may have moved already, or be in its second life on the same websocket.
+                if let Some(link) = connections.expected(socket.id.as_str()) {
+                    link.await_connect();
+                }
+                Way::Moved(OnceLock::new(), Arc::clone(connections))
+            }
         };
         Self {
             id: socket.id,
@@ -94,7 +100,7 @@ impl Visitor {
     /// True once it has been told that it is connected, and may be told more.
     pub(crate) fn is_connected(&self, socket: &SocketRef) -> bool {
         match &self.way {
-            Way::Opened(link) => link.upgrade().is_none_or(|link| link.is_straight()),
+            Way::Opened(link) => link.upgrade().is_none_or(|link| link.is_connected()),
             Way::Library | Way::Moved(..) => socket.connected(),
         }
     }
@@ -148,16 +154,23 @@ impl Visitor {
             return;
         };
         if let Some(i) = joined.iter().position(|joined| joined.system == *system) {
-            let Joined { system, seat } = joined.swap_remove(i);
-            self.members.one_less(&system, seat);
+            let joined = joined.swap_remove(i);
+            self.gone(&joined);
         }
     }
 
     /// The client is gone, from all its rooms, for good.
     pub(crate) fn depart(&self) {
         let joined = self.lock().take();
-        for Joined { system, seat } in joined.into_iter().flatten() {
-            self.members.one_less(&system, seat);
+        for joined in joined.into_iter().flatten() {
+            self.gone(&joined);
+        }
+    }
+
+    fn gone(&self, joined: &Joined) {
+        self.members.one_less(&joined.system, joined.seat);
+        if let Some(link) = self.link() {
+            link.forget(&joined.system);
         }
     }
 

@@ -8,6 +8,8 @@ pub(crate) struct Frames {
     at: At,
     /// A frame of a message whose last frame is to come.
     unfinished: bool,
+    /// A message has passed.
+    begun: bool,
 }
 
 #[derive(Debug, Default)]
@@ -22,13 +24,13 @@ enum At {
     Payload {
         len: u64,
         passed: u64,
-        closes: bool,
+        opcode: u8,
     },
     /// A close frame has passed: nothing may follow it.
     Closed,
 }
 
-/// What is seen of a frame that passes.
+/// What is seen of a frame of a message that passes. Control frames say nothing, or what the client chose.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {
     /// A part of the payload, and where in it.
@@ -49,6 +51,7 @@ impl Frames {
         Self {
             at: At::Http,
             unfinished: false,
+            begun: false,
         }
     }
 
@@ -62,9 +65,9 @@ impl Frames {
         matches!(self.at, At::Header(_, 0)) && !self.unfinished
     }
 
-    /// True from the first frame on.
-    pub(crate) fn begun(&self) -> bool {
-        !matches!(self.at, At::Http | At::Head(_))
+    /// True once a message has passed.
+    pub(crate) const fn begun(&self) -> bool {
+        self.begun
     }
 
     pub(crate) fn closed(&self) -> bool {
@@ -95,10 +98,16 @@ impl Frames {
                     }
                     1
                 }
-                At::Payload { len, passed, .. } => {
+                At::Payload {
+                    len,
+                    passed,
+                    opcode,
+                } => {
                     let left = usize::try_from(*len - *passed).unwrap_or(usize::MAX);
                     let part = &bytes[..left.min(bytes.len())];
-                    see(Seen::Part(*passed, part));
+                    if *opcode < FIRST_CONTROL {
+                        see(Seen::Part(*passed, part));
+                    }
                     *passed += part.len() as u64;
                     if passed == len {
                         self.end_payload(&mut see);
@@ -115,11 +124,10 @@ impl Frames {
         if opcode < FIRST_CONTROL {
             self.unfinished = first & FIN == 0;
         }
-        let closes = opcode == CLOSE;
         self.at = At::Payload {
             len,
             passed: 0,
-            closes,
+            opcode,
         };
         if len == 0 {
             self.end_payload(see);
@@ -127,14 +135,18 @@ impl Frames {
     }
 
     fn end_payload(&mut self, see: &mut impl FnMut(Seen<'_>)) {
-        if let At::Payload { closes, .. } = self.at {
+        let At::Payload { opcode, .. } = self.at else {
+            return;
+        };
+        if opcode < FIRST_CONTROL {
+            self.begun = true;
             see(Seen::End);
-            self.at = if closes {
-                At::Closed
-            } else {
-                At::Header([0; 10], 0)
-            };
         }
+        self.at = if opcode == CLOSE {
+            At::Closed
+        } else {
+            At::Header([0; 10], 0)
+        };
     }
 }
 
@@ -154,7 +166,9 @@ fn payload_len(header: &[u8]) -> Option<u64> {
 pub(crate) fn text(payload: &[&str]) -> Vec<u8> {
     const TEXT: u8 = FIN | 0x01;
     let len: usize = payload.iter().map(|part| part.len()).sum();
-    let mut frame = Vec::with_capacity(10 + len);
+    // To the byte: what is left over would be copied away when the frame is shared.
+    let mut frame =
+        Vec::with_capacity(len + [2, 4, 10][usize::from(len > 125) + usize::from(len > 65_535)]);
     frame.push(TEXT);
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(short @ ..=125), _) => frame.push(short),

@@ -20,7 +20,7 @@ pub(crate) struct Message {
 /// What becomes of a message that cannot be written at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Late {
-    /// It is worth nothing later.
+    /// It is worth nothing later, but for finding out whether anything is accepted.
     Dropped,
     /// It waits, and only the newest of its system does.
     Newest(SystemId),
@@ -112,6 +112,10 @@ struct Waiting {
     /// The rest of a frame of ours that has begun.
     rest: Bytes,
     whole: VecDeque<(Late, Bytes)>,
+    /// How many of these are [`Late::Kept`].
+    kept: usize,
+    /// The last one that was dropped.
+    dropped: Bytes,
 }
 
 impl Out {
@@ -130,22 +134,28 @@ impl Out {
         self.library.begin();
     }
 
-    /// A client is about to get its connect packet, and no message before it.
+    /// A client is about to get its connect packet here, and no message before it.
     pub(crate) fn await_connect(&mut self) {
-        self.way = Way::Handover(Box::new(Handover::new(First::Connect)));
+        if self.library.begun() {
+            self.way = Way::Handover(Box::new(Handover::new(First::Connect)));
+        }
     }
 
-    /// True once messages are written straight.
-    pub(crate) const fn is_straight(&self) -> bool {
-        matches!(self.way, Way::Straight)
+    /// True once the connect packet has passed, or a message that is [`marked`].
+    pub(crate) fn is_connected(&self) -> bool {
+        match &self.way {
+            Way::Library => false,
+            Way::Handover(handover) => handover.passed,
+            Way::Straight => true,
+        }
     }
 
-    /// True once it is a websocket.
-    pub(crate) fn begun(&self) -> bool {
+    /// True once it is a websocket on which a message has passed.
+    pub(crate) const fn begun(&self) -> bool {
         self.library.begun()
     }
 
-    /// True while a frame of ours waits, and it is not for the library to go on.
+    /// True while the stream does not take what we say, and it is not for the library to go on.
     pub(crate) fn waits(&self) -> bool {
         self.waiting.is_some() && !self.closed && self.library.between()
     }
@@ -183,12 +193,10 @@ impl Out {
             return Ok(Said::Here);
         }
         if self.library.between() && self.flush(&mut write)? {
-            match write(&message.frame) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) if written == message.frame.len() => {}
-                Ok(written) => self.waiting().rest = message.frame.slice(written..),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.keep(message),
-                Err(e) => return Err(e),
+            match accepted(write(&message.frame))? {
+                Some(written) if written == message.frame.len() => {}
+                Some(written) => self.waiting().rest = message.frame.slice(written..),
+                None => self.keep(message),
             }
         } else {
             self.keep(message);
@@ -217,8 +225,15 @@ impl Out {
         bytes: &[io::IoSlice<'_>],
         mut write: impl FnMut(&[io::IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        // Once our messages go straight, the library's have no order with them: pings need not wait for all of ours.
+        let straight = matches!(self.way, Way::Straight);
         let mut one = |bytes: &[u8]| write(&[io::IoSlice::new(bytes)]);
-        if self.library.between() && !self.flush(&mut one)? {
+        let free = if straight {
+            self.flush_rest(&mut one)?
+        } else {
+            self.flush(&mut one)?
+        };
+        if self.library.between() && !free {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let written = write(bytes)?;
@@ -251,33 +266,75 @@ impl Out {
         &mut self,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<bool> {
-        let Some(waiting) = &mut self.waiting else {
-            return Ok(true);
-        };
-        if !self.library.between() {
-            return Ok(false);
-        }
         loop {
-            let begun = !waiting.rest.is_empty();
-            let next = if begun {
-                &waiting.rest
-            } else if let Some((_, frame)) = waiting.whole.front() {
-                frame
-            } else {
+            if !self.flush_rest(&mut write)? {
+                return Ok(false);
+            }
+            let Some(waiting) = &mut self.waiting else {
+                return Ok(true);
+            };
+            let Some((late, frame)) = waiting.whole.front() else {
                 self.waiting = None;
                 return Ok(true);
             };
-            match write(next) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    waiting.rest = next.slice(written..);
-                    if !begun {
-                        waiting.whole.pop_front();
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(e) => return Err(e),
+            let Some(written) = accepted(write(frame))? else {
+                return Ok(false);
+            };
+            waiting.rest = frame.slice(written..);
+            waiting.kept -= usize::from(*late == Late::Kept);
+            waiting.whole.pop_front();
+        }
+    }
+
+    /// The same for a frame of ours that has begun.
+    fn flush_rest(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        if let Some(waiting) = &mut self.waiting {
+            if !self.library.between() {
+                return Ok(false);
             }
+            while !waiting.rest.is_empty() {
+                let Some(written) = accepted(write(&waiting.rest))? else {
+                    return Ok(false);
+                };
+                waiting.rest = waiting.rest.slice(written..);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Finds out whether anything is accepted, by what waits or, where nothing does, by the last message that was dropped.
+    ///
+    /// # Errors
+    /// Those of `write` but [`io::ErrorKind::WouldBlock`].
+    pub(crate) fn try_once_more(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        if let Some(waiting) = &mut self.waiting
+            && waiting.rest.is_empty()
+            && waiting.whole.is_empty()
+            && !waiting.dropped.is_empty()
+        {
+            let dropped = std::mem::take(&mut waiting.dropped);
+            waiting.whole.push_back((Late::Dropped, dropped));
+        }
+        let mut any = false;
+        self.flush(|bytes| {
+            let written = write(bytes);
+            any |= written.is_ok();
+            written
+        })?;
+        Ok(any)
+    }
+
+    /// A system that is left has no news any more.
+    pub(crate) fn forget(&mut self, system: &SystemId) {
+        if let Some(waiting) = &mut self.waiting {
+            let of_it = |late: &Late| matches!(late, Late::Newest(newest) if newest == system);
+            waiting.whole.retain(|(late, _)| !of_it(late));
         }
     }
 
@@ -287,22 +344,35 @@ impl Out {
 
     fn keep(&mut self, message: &Message) {
         let most = self.most;
-        let kept = |(late, _): &&(Late, Bytes)| *late == Late::Kept;
+        let waiting = self.waiting();
         match &message.late {
-            Late::Dropped => return,
+            Late::Dropped => {
+                waiting.dropped = message.frame.clone();
+                return;
+            }
             // In the place of the one that it replaces: what came after that must not come before this.
             Late::Newest(_) => {
-                let mut whole = self.waiting().whole.iter_mut();
+                let mut whole = waiting.whole.iter_mut();
                 if let Some((_, frame)) = whole.find(|(late, _)| *late == message.late) {
                     *frame = message.frame.clone();
                     return;
                 }
             }
-            Late::Kept if self.waiting().whole.iter().filter(kept).count() >= most => return,
-            Late::Kept => {}
+            Late::Kept if waiting.kept >= most => return,
+            Late::Kept => waiting.kept += 1,
         }
         let whole = (message.late.clone(), message.frame.clone());
-        self.waiting().whole.push_back(whole);
+        waiting.whole.push_back(whole);
+    }
+}
+
+/// How much was written; none when nothing can be at this moment.
+fn accepted(written: io::Result<usize>) -> io::Result<Option<usize>> {
+    match written {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(written) => Ok(Some(written)),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(e) => Err(e),
     }
 }
 

@@ -83,6 +83,12 @@ impl Library {
         self.given += 1;
     }
 
+    fn write_all(&mut self, out: &mut Out, stream: &mut Stream) {
+        while !self.buffer.is_empty() {
+            self.write(out, stream, false);
+        }
+    }
+
     fn write(&mut self, out: &mut Out, stream: &mut Stream, vectored: bool) {
         if self.buffer.is_empty() {
             return;
@@ -98,25 +104,32 @@ impl Library {
     }
 }
 
-/// A websocket whose client was told that it is connected.
-fn straight() -> (Out, Stream) {
+/// A websocket on which this message of the library has passed.
+fn begun(first: &str) -> (Out, Stream) {
     let mut out = Out::new(64);
     let mut stream = Stream {
         taken: Vec::new(),
         room: usize::MAX,
     };
     let mut library = Library::default();
-    library
-        .buffer
-        .extend(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n");
+    let head = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n";
+    library.buffer.extend(head);
     out.begin();
-    library.frame("0{}");
+    library.frame(first);
+    library.write_all(&mut out, &mut stream);
+    stream.taken.clear();
+    (out, stream)
+}
+
+/// A websocket whose client was told that it is connected.
+fn straight() -> (Out, Stream) {
+    let (mut out, mut stream) = begun("0{}");
     out.await_connect();
+    assert!(!out.is_connected());
+    let mut library = Library::default();
     library.frame("40{\"sid\":\"x\"}");
-    while !library.buffer.is_empty() {
-        library.write(&mut out, &mut stream, false);
-    }
-    assert!(out.is_straight());
+    library.write_all(&mut out, &mut stream);
+    assert!(out.is_connected());
     stream.taken.clear();
     (out, stream)
 }
@@ -158,21 +171,27 @@ impl Saying {
             3..9 => clock(system, *seq),
             _ => {
                 self.kept += 1;
-                kept(&format!("43{}[]", self.kept))
+                kept(&format!("43{}[{{}}]", self.kept))
             }
         }
     }
 }
 
-/// Says and writes at random on a stream that takes a few bytes now and then; returns all that came out.
+/// Says and writes at random on a stream that takes a few bytes now and then, beginning straight or as a session that has
+/// just moved here; returns all that came out.
 fn run(seed: u64) -> (Vec<String>, Saying, Library) {
     let chance = &mut ChaCha8Rng::seed_from_u64(seed);
-    let (mut out, mut stream) = straight();
+    let moved = seed % 2 == 1;
+    let (mut out, mut stream) = if moved { begun("3probe") } else { straight() };
     let (mut saying, mut library) = (Saying::default(), Library::default());
     for _ in 0..FRAMES {
         if chance.random_bool(0.9) {
-            let said = out.say(&saying.something(chance), |bytes| stream.write(bytes));
-            assert_eq!(said.unwrap(), Said::Here);
+            let message = saying.something(chance);
+            let said = out.say(&message, |bytes| stream.write(bytes)).unwrap();
+            if said != Said::Here {
+                assert!(moved);
+                library.frame(&given(&message, said));
+            }
         }
         if chance.random_bool(0.2) {
             library.own(chance);
@@ -188,10 +207,19 @@ fn run(seed: u64) -> (Vec<String>, Saying, Library) {
         }
     }
     stream.room = usize::MAX;
-    library.write(&mut out, &mut stream, false);
+    library.write_all(&mut out, &mut stream);
     out.flush(|bytes| stream.write(bytes)).unwrap();
-    assert!(library.buffer.is_empty() && !out.waits());
+    assert!(out.is_connected() && !out.waits());
     (parse(stream.taken), saying, library)
+}
+
+/// What the library is given of a message.
+fn given(message: &Message, said: Said) -> String {
+    let text = parse(message.frame.to_vec()).remove(0);
+    match (said, text.strip_suffix("}]")) {
+        (Said::Marked, Some(open)) => format!("{open} }}]"),
+        _ => text,
+    }
 }
 
 fn number(text: &str, key: &str) -> u64 {
@@ -248,8 +276,10 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
     library.buffer.extend(b"HTTP/1.1 101 Switching\r\n\r\n");
     let head = library.buffer.len();
     out.begin();
+    library.frame(if opened_here { "0{}" } else { "3probe" });
+    stream.room = usize::MAX;
+    library.write_all(&mut out, &mut stream);
     if opened_here {
-        library.frame("0{}");
         out.await_connect();
         library.frame("40{}");
     } else {
@@ -293,7 +323,7 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
     let heard = heard
         .map(|text| number(text, "\"n\":"))
         .filter(|n| *n >= 10);
-    (heard.collect(), said, out.is_straight())
+    (heard.collect(), said, matches!(out.way, Way::Straight))
 }
 
 #[test]
@@ -362,4 +392,48 @@ fn only_so_many_messages_wait_besides_the_newest_states() {
     let acks = texts.iter().filter(|text| text.starts_with("43")).count();
     assert_eq!(acks, 64);
     assert_eq!(texts.len() - acks, 3, "{texts:?}");
+}
+
+#[test]
+fn a_client_that_is_told_clocks_alone_is_seen_to_accept_nothing_or_something() {
+    let (mut out, mut stream) = straight();
+    stream.room = 0;
+    out.say(&clock(0, 1), |bytes| stream.write(bytes)).unwrap();
+    assert!(out.waits());
+    assert!(!out.try_once_more(|bytes| stream.write(bytes)).unwrap());
+    stream.room = 2;
+    assert!(out.try_once_more(|bytes| stream.write(bytes)).unwrap());
+    stream.room = usize::MAX;
+    assert!(out.flush(|bytes| stream.write(bytes)).unwrap());
+    assert_eq!(parse(stream.taken).len(), 1);
+}
+
+#[test]
+fn a_system_that_was_left_is_not_told_of_later() {
+    let (mut out, mut stream) = straight();
+    stream.room = 0;
+    for system in 0..SYSTEMS {
+        out.say(&state(system, 1), |bytes| stream.write(bytes))
+            .unwrap();
+        out.forget(&id(system));
+    }
+    stream.room = usize::MAX;
+    assert!(out.flush(|bytes| stream.write(bytes)).unwrap());
+    assert!(stream.taken.is_empty(), "{:?}", stream.taken);
+}
+
+#[test]
+fn pings_do_not_wait_for_all_that_waits() {
+    let (mut out, mut stream) = straight();
+    stream.room = 5;
+    for system in 0..SYSTEMS {
+        out.say(&state(system, 1), |bytes| stream.write(bytes))
+            .unwrap();
+    }
+    stream.room = state(0, 1).frame.len() - 5 + 3;
+    let mut library = Library::default();
+    library.frame("2");
+    library.write_all(&mut out, &mut stream);
+    let texts = parse(stream.taken);
+    assert_eq!(texts, [r#"42["state",{"system":"s0","seq":1}]"#, "2"]);
 }

@@ -71,7 +71,8 @@ async fn states_up_to(socket: &mut Socket, seq: u64) -> usize {
 
 #[tokio::test]
 async fn who_reads_again_gets_the_newest_state_and_not_all_that_it_missed() {
-    let gateway = gateway("").await;
+    // The disk may be slow.
+    let gateway = gateway("write_timeout_ms = 600000\ntcp_user_timeout_ms = 600000").await;
     let mut opened = Socket::connect_with_receive_buffer(gateway.address, TINY).await;
     opened.join("north").await;
     let mut moved = Socket::connected(moved(&gateway, Some(TINY)).await);
