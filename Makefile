@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/in
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check screenshots mutants bench bench-scale prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check screenshots mutants bench bench-scale prepare-peers prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -76,6 +76,8 @@ bench-scale: prepare-client prepare-redis benches/peers/scale/node_modules/.stam
 
 prepare-tests: tests/clients/node_modules/.stamp tests/clients/.venv/.stamp prepare-faketime prepare-redis
 
+prepare-peers: benches/peers/node/node_modules/.stamp benches/peers/bun/node_modules/.stamp benches/peers/python/.venv/.stamp
+
 prepare-browser: tests/browser/node_modules/.stamp prepare-chromium
 
 prepare-faketime:
@@ -102,8 +104,13 @@ tests/clients/node_modules/.stamp: tests/clients/package-lock.json
 	cd tests/clients && npm ci --no-audit --no-fund
 	touch $@
 
-benches/peers/scale/node_modules/.stamp: benches/peers/scale/package-lock.json
-	cd benches/peers/scale && npm ci --no-audit --no-fund
+benches/peers/%/node_modules/.stamp: benches/peers/%/package-lock.json
+	cd benches/peers/$* && npm ci --no-audit --no-fund
+	touch $@
+
+benches/peers/python/.venv/.stamp: benches/peers/python/requirements.txt
+	python3 -m venv benches/peers/python/.venv
+	benches/peers/python/.venv/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
 tests/browser/node_modules/.stamp: tests/browser/package-lock.json
