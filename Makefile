@@ -8,7 +8,7 @@ CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/in
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check screenshots mutants bench bench-scale prepare-peers prepare-server run-server prepare-client run-client prepare-tests \
+.PHONY: help run test faults check screenshots mutants bench bench-fanout bench-plots bench-smoke bench-scale prepare-peers prepare-server run-server prepare-client run-client prepare-tests \
 	prepare-faketime prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
@@ -68,8 +68,18 @@ screenshots: prepare-client prepare-browser ## Take the pictures of docs/screens
 mutants: prepare-client prepare-tests ## Plant known mistakes, one at a time, and see that the tests notice each
 	tests/mutants/run
 
-bench: prepare-client ## Measure the numbers of README
+bench: prepare-client prepare-peers ## Measure the numbers of README
 	cargo bench --locked --bench load
+
+bench-fanout: prepare-client prepare-peers ## Measure many sockets alone, beside socket.io on Bun and Node, and Python
+	cargo bench --locked --bench load -- fanout
+
+bench-plots: ## Put the plots of the last of these measurements into docs/performance
+	mkdir -p docs/performance
+	cp target/fanout/*.svg docs/performance/
+
+bench-smoke: prepare-client ## See in half a minute that acequia is not far above the floor
+	cargo bench --locked --bench load -- smoke
 
 bench-scale: prepare-client prepare-redis benches/peers/scale/node_modules/.stamp ## Measure several nodes on one Redis, beside socket.io with its adapter
 	cargo bench --locked --bench load -- scale

@@ -1,8 +1,8 @@
 //! The load program: the numbers of README, measured on the real binary over loopback. `make bench` runs all of it;
-//! `cargo bench --bench load -- fanout idle systems durable` runs what is named. `scale` has its own table and runs only
-//! when it is named: it needs Redis and Node.
+//! `cargo bench --bench load -- latency systems durable fanout` runs what is named. `scale` has its own table and runs only
+//! when it is named alone: it needs Redis and Node. So does `smoke`, the short form of `fanout`; `floor` is a server of it.
 //!
-//! Measures only: whether a number is good enough is for who reads it.
+//! Measures only: whether a number is good enough is for who reads it, but for `smoke`, which fails.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 #![allow(clippy::print_stdout, reason = "what it measures is printed")]
@@ -10,14 +10,19 @@
 mod client;
 mod durable;
 mod fanout;
-mod idle;
+#[path = "../peers/floor.rs"]
+mod floor;
+mod latency;
 mod process;
 #[path = "../../tests/it/program.rs"]
 mod program;
 mod scale;
 mod systems;
 
+use std::process::ExitCode;
 use std::time::Instant;
+
+use tokio::runtime::Runtime;
 
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn now() -> Instant {
@@ -30,27 +35,28 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
     sorted[((last as f64) * percent / 100.0).round() as usize]
 }
 
-fn main() {
+fn main() -> ExitCode {
     // `cargo bench` adds --bench; what is left are names.
     let named: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with("--"))
         .collect();
-    let wanted = |name: &str| named.is_empty() || named.iter().any(|n| n == name);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    if named == ["scale"] {
-        return runtime.block_on(scale::measure());
+    match named.join(" ").as_str() {
+        "floor" => floor::serve(),
+        "smoke" => return fanout::smoke(),
+        "scale" => runtime().block_on(scale::measure()),
+        _ => one_table(|name| named.is_empty() || named.iter().any(|n| n == name)),
     }
-    println!("| what | measured |\n|---|---|");
-    runtime.block_on(async {
-        if wanted("fanout") {
-            fanout::measure().await;
-        }
-        if wanted("idle") {
-            idle::measure().await;
+    ExitCode::SUCCESS
+}
+
+fn one_table(wanted: impl Fn(&str) -> bool) {
+    if ["latency", "systems", "durable"].into_iter().any(&wanted) {
+        println!("| what | measured |\n|---|---|");
+    }
+    runtime().block_on(async {
+        if wanted("latency") {
+            latency::measure().await;
         }
         if wanted("systems") {
             systems::measure().await;
@@ -59,4 +65,15 @@ fn main() {
             durable::measure().await;
         }
     });
+    if wanted("fanout") {
+        println!();
+        fanout::measure();
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }

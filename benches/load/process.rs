@@ -1,6 +1,7 @@
 //! The gateway under load: the real binary, on a store on the disk of the build folder (a store in memory would have
 //! no fsync), and what the kernel says of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -49,6 +50,22 @@ impl Gateway {
     pub(crate) fn cpu_s(&self) -> f64 {
         self.process.cpu_s()
     }
+
+    pub(crate) fn spent(&self) -> Spent {
+        self.process.spent()
+    }
+}
+
+/// Processor time of each thread of a process, in nanoseconds, as the scheduler counts it.
+pub(crate) struct Spent(BTreeMap<String, u64>);
+
+impl Spent {
+    /// What was spent since then, in seconds. What a thread that has ended since then spent is not known.
+    pub(crate) fn since_s(&self, before: &Self) -> f64 {
+        let each = self.0.iter();
+        let each = each.map(|(thread, ns)| ns - before.0.get(thread).unwrap_or(&0));
+        each.sum::<u64>() as f64 / 1e9
+    }
 }
 
 impl Process {
@@ -64,6 +81,19 @@ impl Process {
             .find(|line| line.starts_with("VmRSS:"))
             .unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// For what takes less than the hundredths of a second in [`Process::cpu_s`].
+    pub(crate) fn spent(&self) -> Spent {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        let each = threads.filter_map(|thread| {
+            let thread = thread.unwrap();
+            // It may have ended.
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            let ns = text.split_whitespace().next()?.parse().unwrap();
+            Some((thread.file_name().into_string().unwrap(), ns))
+        });
+        Spent(each.collect())
     }
 
     /// Processor time used so far, in seconds (the kernel counts in hundredths).
