@@ -128,6 +128,8 @@ impl Visitor {
         if joined.len() >= allowed {
             return Err(TooManyJoins { allowed });
         }
+        // As a rule it is the only one.
+        joined.reserve_exact(1);
         joined.push(Joined {
             system: system.clone(),
             seat: None,

@@ -30,14 +30,16 @@ pub(crate) fn serve() -> ! {
     say(address);
     let clock = SystemClock::new().unwrap();
     let mut rooms = Rooms::new();
-    let mut turn = clock.now().next_turn();
+    let mut last = clock.now();
     loop {
         let now = clock.now();
-        let Ok(left @ 1..) = u64::try_from(turn.since(now.ticks)) else {
+        // Who wakes up a moment early waits again: that is no second turn.
+        if now.second() != last.second() {
             tell(&mut rooms, &now);
-            turn = now.next_turn();
+            last = now;
             continue;
-        };
+        }
+        let left = now.next_turn().since(now.ticks).unsigned_abs();
         let wait = Some(Duration::from_millis(left));
         SockRef::from(&listener).set_read_timeout(wait).unwrap();
         match listener.accept() {

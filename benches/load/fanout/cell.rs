@@ -17,7 +17,7 @@ use crate::now;
 
 const WARM: usize = 200;
 /// How long all clients may take to come.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The least time between the last join and what is measured.
 const SETTLED: Duration = Duration::from_millis(500);
 /// In this millisecond of a second nobody has anything to tell.

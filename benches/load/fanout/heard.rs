@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 
-use crate::fanout::cores::own_cpu_s;
+use super::cores::own_cpu_s;
+use super::figures::middle;
 use crate::percentile;
 
 /// The arrivals of one second.
@@ -78,35 +79,36 @@ impl Heard {
     }
 }
 
-/// From the first client that heard a second to each, in milliseconds.
+/// From the first client that heard a second to others, in milliseconds: in the median of the seconds.
 pub(crate) struct Latency {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
-    /// To the last client, in the median of the seconds.
     pub(crate) last: f64,
 }
 
 pub(crate) fn latency(ticks: &[Tick]) -> Option<Latency> {
-    let (mut all, mut lasts) = (Vec::new(), Vec::new());
-    for tick in ticks {
-        let Some(first) = tick.arrivals.iter().min() else {
-            continue;
-        };
-        let each = tick.arrivals.iter();
-        let from = all.len();
-        all.extend(each.map(|at| (*at - *first).as_secs_f64() * 1000.0));
-        lasts.extend(all[from..].iter().copied().reduce(f64::max));
-    }
-    if all.is_empty() {
-        return None;
-    }
-    all.sort_by(f64::total_cmp);
-    lasts.sort_by(f64::total_cmp);
+    let each: Vec<Vec<f64>> = ticks.iter().filter_map(Tick::sorted_ms).collect();
+    let of = |percent| {
+        let values = each.iter().map(|sorted| percentile(sorted, percent));
+        middle(values.collect())
+    };
     Some(Latency {
-        p50: percentile(&all, 50.0),
-        p99: percentile(&all, 99.0),
-        last: percentile(&lasts, 50.0),
+        p50: of(50.0)?,
+        p99: of(99.0)?,
+        last: of(100.0)?,
     })
+}
+
+impl Tick {
+    fn sorted_ms(&self) -> Option<Vec<f64>> {
+        let first = self.arrivals.iter().min()?;
+        let each = self.arrivals.iter();
+        let mut sorted: Vec<f64> = each
+            .map(|at| (*at - *first).as_secs_f64() * 1000.0)
+            .collect();
+        sorted.sort_by(f64::total_cmp);
+        Some(sorted)
+    }
 }
 
 /// Clocks that did not come.

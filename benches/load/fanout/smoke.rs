@@ -6,54 +6,54 @@ use std::process::ExitCode;
 
 use super::cell::{self, Cell};
 use super::cores::{self, Cores};
-use super::figures::middle;
 use super::server::Kind;
+use crate::percentile;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 /// What acequia may take of the floor's CPU per delivered message.
 const LIMIT: f64 = 1.4;
 const CELL: Cell = Cell {
     clients: 1000,
     rooms: 1,
     systems: 1,
-    ticks: 4,
+    ticks: 2,
 };
 
-/// Fails when acequia takes more than the limit. Noise only ever adds to what a second costs, and comes and goes: in each
-/// round the cheapest second of each is compared with the other's, and the median of the rounds counts.
+/// Fails when acequia takes more than the limit. Noise only ever adds to what a second costs: it is the cheap ones that are
+/// compared, a quarter of the way up, so that no single one decides.
 pub(crate) fn smoke() -> ExitCode {
     cores::open_many_files();
     let cores = Cores::take();
-    let mut ratios = Vec::new();
+    let (mut floor, mut ours) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let Some((floor, ours)) = cheapest(Kind::Floor, cores).zip(cheapest(Kind::Acequia, cores))
-        else {
-            return ExitCode::FAILURE;
-        };
-        let ratio = ours / floor;
-        println!(
-            "Round {round}: CPU per delivered message of acequia {ours:.1} µs, of the floor {floor:.1} µs, {ratio:.2} times as much."
-        );
-        ratios.push(ratio);
+        for (kind, all) in [(Kind::Floor, &mut floor), (Kind::Acequia, &mut ours)] {
+            let measured = cell::measure(kind, CELL, cores);
+            let name = kind.name();
+            if !measured.held_all || measured.missed.clocks > 0 {
+                println!("FAILED: of {name}, not every client heard every second.");
+                return ExitCode::FAILURE;
+            }
+            let each = measured.each_message_us.iter();
+            let each: Vec<String> = each.map(|us| format!("{us:.1} µs")).collect();
+            let each = each.join(", ");
+            println!("Round {round}, CPU per delivered message of {name}: {each}.");
+            all.extend(measured.each_message_us);
+        }
     }
-    let ratio = middle(ratios).unwrap();
+    let [floor, ours] = [floor, ours].map(cheap);
+    let ratio = ours / floor;
+    let compared = format!(
+        "acequia {ours:.1} µs, the floor {floor:.1} µs, {ratio:.2} times as much, and {LIMIT} is the limit"
+    );
     if ratio > LIMIT {
-        println!("FAILED: in the median {ratio:.2} times the floor, and {LIMIT} is the limit.");
+        println!("FAILED: {compared}.");
         return ExitCode::FAILURE;
     }
-    println!("Passed: in the median {ratio:.2} times the floor, and {LIMIT} is the limit.");
+    println!("Passed: {compared}.");
     ExitCode::SUCCESS
 }
 
-/// What a clock costs in the cheapest second, in µs; nothing when not every client heard every second.
-fn cheapest(kind: Kind, cores: Cores) -> Option<f64> {
-    let measured = cell::measure(kind, CELL, cores);
-    if !measured.held_all || measured.missed.clocks > 0 {
-        println!(
-            "FAILED: of {}, not every client heard every second.",
-            kind.name()
-        );
-        return None;
-    }
-    measured.each_message_us.into_iter().reduce(f64::min)
+fn cheap(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    percentile(&values, 25.0)
 }
