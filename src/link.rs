@@ -97,15 +97,28 @@ impl Link {
     /// Sends a message, or leaves it to the library. What cannot be written at once is kept or not, as the message says,
     /// and never waited for.
     pub(crate) fn say(self: &Arc<Self>, message: &Message) -> Said {
+        self.say_locked(&mut self.lock(), message)
+    }
+
+    /// The same for what only goes straight; false where nothing does, and it was not sent.
+    pub(crate) fn say_straight(self: &Arc<Self>, message: &Message) -> bool {
         let mut state = self.lock();
+        let straight = state.out.is_straight();
+        if straight {
+            self.say_locked(&mut state, message);
+        }
+        straight
+    }
+
+    fn say_locked(self: &Arc<Self>, state: &mut State, message: &Message) -> Said {
         let said = state
             .out
             .say(message, |bytes| self.stream.try_write(bytes))
             .unwrap_or_else(|_| {
-                self.cut(&mut state);
+                self.cut(state);
                 Said::Here
             });
-        self.attend(&mut state);
+        self.attend(state);
         said
     }
 

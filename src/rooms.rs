@@ -191,20 +191,21 @@ impl Rooms {
         let shown = state.shown(&now);
         let stale_ms = self.gateway.store().stale_ms();
         let snapshot = wire::System::new(configured, &shown, &now, stale_ms);
-        if let Some(seat) = visitor.admit(&system) {
-            self.members.note_shown(&system, state.seq);
-            for event in [
-                Event::state(&system, &snapshot.state),
-                Event::clock(&snapshot.clock),
-            ] {
-                visitor.hear(&self.io, (&system, seat), &event);
-            }
-        }
+        let events = [
+            Event::state(&system, &snapshot.state),
+            Event::clock(&snapshot.clock),
+        ];
         let answer = wire::Ack::Joined {
             ok: true,
             system: snapshot,
         };
-        visitor.answer(ack, &answer);
+        if let Some(seat) = visitor.admit(&system) {
+            self.members.note_shown(&system, state.seq);
+            visitor.welcome(&self.io, (&system, seat), &events, ack, &answer);
+        } else {
+            // It has left meanwhile.
+            visitor.answer(ack, &answer);
+        }
     }
 
     /// The state of a system, after its room was told of it. The store may be ahead of the feed: the others hear first

@@ -179,8 +179,7 @@ impl Visitor {
     /// Tells the member on that seat of the room an event of it, unless it has left.
     pub(crate) fn hear(&self, io: &SocketIo, (system, seat): (&SystemId, Seat), event: &Event) {
         let joined = self.lock();
-        let seated = |joined: &Joined| joined.seat == Some(seat) && joined.system == *system;
-        if joined.iter().flatten().any(seated) {
+        if Self::is_seated(&joined, system, seat) {
             self.say(&event.message, |said| {
                 // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
                 // `seq` of the next clock.
@@ -194,6 +193,35 @@ impl Visitor {
                 emitted.is_ok()
             });
         }
+    }
+
+    fn is_seated(joined: &Option<Vec<Joined>>, system: &SystemId, seat: Seat) -> bool {
+        let seated = |joined: &Joined| joined.seat == Some(seat) && joined.system == *system;
+        joined.iter().flatten().any(seated)
+    }
+
+    /// Tells a member that was let in its first events, and answers its `join`: in one piece where it can be written straight.
+    pub(crate) fn welcome(
+        &self,
+        io: &SocketIo,
+        (system, seat): (&SystemId, Seat),
+        events: &[Event],
+        ack: Ack,
+        answer: &wire::Ack<'_>,
+    ) {
+        if let Some(link) = self.link() {
+            let joined = self.lock();
+            let ack = ack.id.map(|id| event::ack(id, &event::encode(answer)));
+            let events = events.iter().map(|event| &event.message);
+            let together = Message::together(events.chain(&ack));
+            if Self::is_seated(&joined, system, seat) && link.say_straight(&together) {
+                return;
+            }
+        }
+        for event in events {
+            self.hear(io, (system, seat), event);
+        }
+        self.answer(ack, answer);
     }
 
     /// Answers an event of the client.

@@ -36,6 +36,15 @@ impl Message {
             late,
         }
     }
+
+    /// Several that go out in one piece, or wait together.
+    pub(crate) fn together<'a>(messages: impl Iterator<Item = &'a Self>) -> Self {
+        let frames: Vec<_> = messages.map(|message| &message.frame[..]).collect();
+        Self {
+            frame: frames.concat().into(),
+            late: Late::Kept,
+        }
+    }
 }
 
 /// What became of a message.
@@ -150,6 +159,11 @@ impl Out {
         }
     }
 
+    /// True once messages are written straight.
+    pub(crate) const fn is_straight(&self) -> bool {
+        matches!(self.way, Way::Straight)
+    }
+
     /// True once it is a websocket on which a message has passed.
     pub(crate) const fn begun(&self) -> bool {
         self.library.begun()
@@ -226,9 +240,8 @@ impl Out {
         mut write: impl FnMut(&[io::IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         // Once our messages go straight, the library's have no order with them: pings need not wait for all of ours.
-        let straight = matches!(self.way, Way::Straight);
         let mut one = |bytes: &[u8]| write(&[io::IoSlice::new(bytes)]);
-        let free = if straight {
+        let free = if self.is_straight() {
             self.flush_rest(&mut one)?
         } else {
             self.flush(&mut one)?
