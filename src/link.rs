@@ -17,10 +17,13 @@ use crate::command::SystemId;
 use crate::config::Limits;
 
 mod frames;
+mod handover;
 mod out;
 
+pub(crate) use frames::Text;
+pub(crate) use handover::marked;
 use out::Out;
-pub(crate) use out::{Late, Message, Said, marked};
+pub(crate) use out::{Late, Message, Said};
 
 /// Shared by the connection that owns it and the rooms that its client has joined.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use socketioxide::{ProtocolVersion, SocketIo};
 
 use crate::command::SystemId;
 use crate::connection::Connections;
-use crate::event::{self, Event};
+use crate::event::{Event, Packet};
 use crate::link::{Link, Message, Said};
 use crate::members::{Members, TooManyJoins};
 use crate::wire;
@@ -180,17 +180,13 @@ impl Visitor {
     pub(crate) fn hear(&self, io: &SocketIo, (system, seat): (&SystemId, Seat), event: &Event) {
         let joined = self.lock();
         if Self::is_seated(&joined, system, seat) {
-            self.say(&event.message, |said| {
+            self.say(&event.packet.message, |said| {
                 // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
                 // `seq` of the next clock.
                 let Some(socket) = io.get_socket(self.id) else {
                     return false;
                 };
-                let emitted = match said {
-                    Said::Marked => socket.emit(event.name, &event::marked(&event.payload)),
-                    Said::Here | Said::Library => socket.emit(event.name, &event.payload),
-                };
-                emitted.is_ok()
+                socket.emit(event.name, &event.packet.payload(said)).is_ok()
             });
         }
     }
@@ -211,9 +207,9 @@ impl Visitor {
     ) {
         if let Some(link) = self.link() {
             let joined = self.lock();
-            let ack = ack.id.map(|id| event::ack(id, &event::encode(answer)));
-            let events = events.iter().map(|event| &event.message);
-            let together = Message::together(events.chain(&ack));
+            let ack = ack.id.map(|id| Packet::ack(id, answer));
+            let packets = events.iter().map(|event| &event.packet).chain(&ack);
+            let together = Message::together(packets.map(|packet| &packet.message));
             if Self::is_seated(&joined, system, seat) && link.say_straight(&together) {
                 return;
             }
@@ -228,16 +224,11 @@ impl Visitor {
     pub(crate) fn answer(&self, ack: Ack, answer: &wire::Ack<'_>) {
         // Who asked for none gets none.
         let Some(id) = ack.id else { return };
-        let payload = event::encode(answer);
-        let message = event::ack(id, &payload);
+        let packet = Packet::ack(id, answer);
         let _order = self.lock();
-        self.say(&message, |said| {
-            let sent = match said {
-                Said::Marked => ack.sender.send(&event::marked(&payload)),
-                Said::Here | Said::Library => ack.sender.send(&payload),
-            };
-            // Who is gone needs no answer.
-            sent.is_ok()
+        // Who is gone needs no answer.
+        self.say(&packet.message, |said| {
+            ack.sender.send(&packet.payload(said)).is_ok()
         });
     }
 

@@ -1,6 +1,10 @@
 //! Where one websocket frame ends and the next begins, in bytes that somebody else writes.
 //!
-//! The server's side of RFC 6455, 5.2: nothing is masked. Looks only.
+//! The server's side of RFC 6455, 5.2: nothing is masked. Looks only, and puts the header in front of a text of ours.
+
+use std::io;
+
+use axum::body::Bytes;
 
 /// What a writer is in the middle of.
 #[derive(Debug, Default)]
@@ -162,27 +166,63 @@ fn payload_len(header: &[u8]) -> Option<u64> {
     }
 }
 
-/// A whole text frame of the parts of its payload.
-pub(crate) fn text(payload: &[&str]) -> Vec<u8> {
-    const TEXT: u8 = FIN | 0x01;
-    let len: usize = payload.iter().map(|part| part.len()).sum();
-    // To the byte: what is left over would be copied away when the frame is shared.
-    let mut frame =
-        Vec::with_capacity(len + [2, 4, 10][usize::from(len > 125) + usize::from(len > 65_535)]);
-    frame.push(TEXT);
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(short @ ..=125), _) => frame.push(short),
-        (_, Ok(long)) => {
-            frame.push(126);
-            frame.extend_from_slice(&long.to_be_bytes());
-        }
-        _ => {
-            frame.push(127);
-            frame.extend_from_slice(&(len as u64).to_be_bytes());
-        }
+/// The longest header that there is.
+const LONGEST_HEADER: usize = 10;
+
+/// A text frame that is being filled. Its header is put in front of the payload when that is complete, in room that was
+/// left for it.
+#[derive(Debug)]
+pub(crate) struct Text(Vec<u8>);
+
+impl Text {
+    /// With room for a payload of so many bytes.
+    pub(crate) fn with_capacity(payload: usize) -> Self {
+        let mut bytes = Vec::with_capacity(LONGEST_HEADER + payload);
+        bytes.resize(LONGEST_HEADER, 0);
+        Self(bytes)
     }
-    for part in payload {
-        frame.extend_from_slice(part.as_bytes());
+
+    /// The length of the payload so far.
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len() - LONGEST_HEADER
     }
-    frame
+
+    /// The whole frame.
+    pub(crate) fn frame(mut self) -> Bytes {
+        const TEXT: u8 = FIN | 0x01;
+        let len = self.len();
+        let wide = (len as u64).to_be_bytes();
+        let mut header = [0; LONGEST_HEADER];
+        header[0] = TEXT;
+        let size = match len {
+            ..=125 => {
+                header[1] = wide[7];
+                2
+            }
+            126..=65_535 => {
+                header[1] = 126;
+                header[2..4].copy_from_slice(&wide[6..]);
+                4
+            }
+            _ => {
+                header[1] = 127;
+                header[2..].copy_from_slice(&wide);
+                LONGEST_HEADER
+            }
+        };
+        let begin = LONGEST_HEADER - size;
+        self.0[begin..LONGEST_HEADER].copy_from_slice(&header[..size]);
+        Bytes::from(self.0).slice(begin..)
+    }
+}
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -7,7 +7,8 @@ use std::io;
 
 use axum::body::Bytes;
 
-use super::frames::{self, Frames, Seen};
+use super::frames::{Frames, Text};
+use super::handover::{First, Handover};
 use crate::command::SystemId;
 
 /// A text message, encoded once for all who get it.
@@ -29,12 +30,16 @@ pub(crate) enum Late {
 }
 
 impl Message {
-    /// The parts of the payload in their order.
-    pub(crate) fn text(payload: &[&str], late: Late) -> Self {
+    pub(crate) fn new(text: Text, late: Late) -> Self {
         Self {
-            frame: frames::text(payload).into(),
+            frame: text.frame(),
             late,
         }
+    }
+
+    /// The frame, header and all.
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
     }
 
     /// Several that go out in one piece, or wait together.
@@ -54,14 +59,8 @@ pub(crate) enum Said {
     Here,
     /// Give it to the library: nothing of ours goes out here before what the library still holds.
     Library,
-    /// The same, as [`marked`]: once that has gone out here, what was given to the library before has, too.
+    /// The same, [`marked`](super::marked): once that has gone out here, what was given to the library before has, too.
     Marked,
-}
-
-/// The same JSON of an object with a blank at its end, where nothing else that is sent has one.
-pub(crate) fn marked(json: &str) -> String {
-    let open = json.strip_suffix('}').unwrap_or(json);
-    format!("{open} }}")
 }
 
 /// The way out.
@@ -84,36 +83,6 @@ enum Way {
     Handover(Box<Handover>),
     Straight,
 }
-
-/// What the library has to write before the first message may be written straight.
-#[derive(Debug)]
-struct Handover {
-    first: First,
-    /// Whether that has passed.
-    passed: bool,
-    /// Messages that were given to the library after it, and have not passed.
-    outstanding: u32,
-    /// The first bytes of the payload that passes, and its last ones.
-    kind: [u8; 2],
-    tail: [u8; 3],
-}
-
-/// Where the count of what the library was given begins.
-#[derive(Debug, PartialEq, Eq)]
-enum First {
-    /// At the connect packet of a client whose first packet it is.
-    Connect,
-    /// At a message that is [`marked`].
-    Marked,
-}
-
-/// How the payload of a marked message ends.
-const MARK: [u8; 3] = *b" }]";
-
-/// Socket.IO's packets, behind Engine.IO's `4`: connect, event, ack.
-const CONNECT: [u8; 2] = *b"40";
-const EVENT: [u8; 2] = *b"42";
-const ACK: [u8; 2] = *b"43";
 
 /// What could not be written.
 #[derive(Debug, Default)]
@@ -150,7 +119,7 @@ impl Out {
         }
     }
 
-    /// True once the connect packet has passed, or a message that is [`marked`].
+    /// True once the connect packet has passed, or a message that is [`marked`](super::marked).
     pub(crate) fn is_connected(&self) -> bool {
         match &self.way {
             Way::Library => false,
@@ -266,7 +235,7 @@ impl Out {
     }
 
     fn hand_over(&mut self) {
-        if matches!(&self.way, Way::Handover(h) if h.passed && h.outstanding == 0) {
+        if matches!(&self.way, Way::Handover(handover) if handover.is_over()) {
             self.way = Way::Straight;
         }
     }
@@ -386,46 +355,6 @@ fn accepted(written: io::Result<usize>) -> io::Result<Option<usize>> {
         Ok(written) => Ok(Some(written)),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(e) => Err(e),
-    }
-}
-
-impl Handover {
-    const fn new(first: First) -> Self {
-        Self {
-            first,
-            passed: false,
-            outstanding: 0,
-            kind: [0; 2],
-            tail: [0; 3],
-        }
-    }
-
-    /// Follows the library's frames.
-    fn see(&mut self, seen: &Seen<'_>) {
-        match *seen {
-            Seen::Part(at, bytes) => {
-                let at = usize::try_from(at).unwrap_or(usize::MAX);
-                for (kind, byte) in self.kind.iter_mut().skip(at).zip(bytes) {
-                    *kind = *byte;
-                }
-                for byte in &bytes[bytes.len().saturating_sub(self.tail.len())..] {
-                    self.tail.rotate_left(1);
-                    self.tail[2] = *byte;
-                }
-            }
-            Seen::End => {
-                let message = self.kind == EVENT || self.kind == ACK;
-                if self.passed {
-                    self.outstanding = self.outstanding.saturating_sub(u32::from(message));
-                } else {
-                    self.passed = match self.first {
-                        First::Connect => self.kind == CONNECT,
-                        First::Marked => message && self.tail == MARK,
-                    };
-                }
-                (self.kind, self.tail) = ([0; 2], [0; 3]);
-            }
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Random partial writes, the library and the rooms at the same time, and a strict parser at the other end.
 
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Write};
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -8,10 +8,21 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig}
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::*;
+use crate::link::marked;
 
 /// Frames that one run sends at least.
 const FRAMES: usize = 50_000;
 const SYSTEMS: u64 = 3;
+
+fn text(payload: &str) -> Text {
+    let mut text = Text::with_capacity(0);
+    text.write_all(payload.as_bytes()).unwrap();
+    text
+}
+
+fn message(payload: &str, late: Late) -> Message {
+    Message::new(text(payload), late)
+}
 
 fn id(system: u64) -> SystemId {
     SystemId::parse(&format!("s{system}")).unwrap()
@@ -19,16 +30,16 @@ fn id(system: u64) -> SystemId {
 
 fn state(system: u64, seq: u64) -> Message {
     let text = format!(r#"42["state",{{"system":"s{system}","seq":{seq}}}]"#);
-    Message::text(&[&text], Late::Newest(id(system)))
+    message(&text, Late::Newest(id(system)))
 }
 
 fn clock(system: u64, seq: u64) -> Message {
     let text = format!(r#"42["clock",{{"system":"s{system}","seq":{seq}}}]"#);
-    Message::text(&[&text], Late::Dropped)
+    message(&text, Late::Dropped)
 }
 
 fn kept(text: &str) -> Message {
-    Message::text(&[text], Late::Kept)
+    message(text, Late::Kept)
 }
 
 /// The kernel: takes as much as there is room for, never more than it is offered.
@@ -71,7 +82,7 @@ struct Library {
 
 impl Library {
     fn frame(&mut self, payload: &str) {
-        self.buffer.extend(frames::text(&[payload]));
+        self.buffer.extend(text(payload).frame());
     }
 
     /// Messages that nobody of ours sends, told apart by their number. Some are long enough for each form of a header.
