@@ -9,14 +9,12 @@ use std::task::{Context, Poll};
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get};
 use axum::{Json, Router};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::command::{Command, SystemId};
 use crate::config::{Limits, Origins, System};
@@ -32,8 +30,7 @@ use crate::{console, legacy, wire};
 
 mod list;
 
-/// What the handlers need.
-#[derive(Clone)]
+/// What the handlers need, behind one pointer: each request has its own.
 pub(crate) struct App {
     pub gateway: Gateway,
     pub ticks: watch::Receiver<Moment>,
@@ -69,8 +66,7 @@ pub const ROUTES: [&str; 18] = [
 ];
 
 /// Every route of the gateway but Socket.IO's, which is a layer around them.
-pub(crate) fn router(app: App) -> Router {
-    let body_bytes = app.limits.body_bytes;
+pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/systems", get(list::systems))
         .route("/systems/{id}", get(system))
@@ -94,18 +90,14 @@ pub(crate) fn router(app: App) -> Router {
         .route("/console/{id}/", get(console::page))
         .fallback(console::file)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(RequestBodyLimitLayer::new(body_bytes))
-        .layer(map_response(move |answer: Response| {
-            shape(answer, body_bytes)
-        }))
         .with_state(app)
 }
 
 /// A route that both `POST` and `GET` may call, and nothing else: `HEAD`, which axum would serve as `GET`, is sent by
 /// programs that only want to look.
-pub(crate) fn on_command<H, T>(handler: H) -> MethodRouter<App>
+pub(crate) fn on_command<H, T>(handler: H) -> MethodRouter<Arc<App>>
 where
-    H: axum::handler::Handler<T, App>,
+    H: axum::handler::Handler<T, Arc<App>>,
     T: 'static,
 {
     let allowed = MethodFilter::GET.or(MethodFilter::POST);
@@ -119,9 +111,9 @@ where
         .fallback(refuse)
 }
 
-fn command(verb: Verb) -> MethodRouter<App> {
+fn command(verb: Verb) -> MethodRouter<Arc<App>> {
     on_command(
-        async move |State(app): State<App>, Path(id): Path<String>, request: Request| {
+        async move |State(app): State<Arc<App>>, Path(id): Path<String>, request: Request| {
             let system = app.system(&id)?;
             let answer = app.carry_out(verb, &system, request).await?;
             Ok::<_, ApiError>(outcome(&system, &answer))
@@ -229,7 +221,7 @@ fn refuse_prefetch(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn system(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let system = app.system(&id)?;
     let (state, stale_ms) = app.gateway.store().newest(&system.id).await;
     let now = app.gateway.clock().now();
@@ -238,7 +230,7 @@ async fn system(State(app): State<App>, Path(id): Path<String>) -> Result<Respon
 }
 
 async fn history(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -257,7 +249,7 @@ async fn history(
 }
 
 /// Answered from memory alone, whatever the store does.
-async fn health(State(app): State<App>) -> Json<wire::Health> {
+async fn health(State(app): State<Arc<App>>) -> Json<wire::Health> {
     let (rooms, members) = app.members.count();
     Json(wire::Health {
         status: "serving",
@@ -269,7 +261,7 @@ async fn health(State(app): State<App>) -> Json<wire::Health> {
     })
 }
 
-async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
+async fn ready(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let store = app.gateway.store();
     store.ping().await?;
     Ok(Json(wire::Ready::new(store.quarantined())).into_response())
@@ -285,14 +277,13 @@ async fn method_not_allowed(request: Request) -> ApiError {
 
 /// The last word on every answer: refusals of the framework get the shape of ours, and nothing is kept in caches
 /// unless its handler said so.
-async fn shape(mut response: Response, body_bytes: usize) -> Response {
+pub(crate) fn shape(mut response: Response) -> Response {
     let json = HeaderValue::from_static("application/json");
     let status = response.status();
     let refused = status.is_client_error() || status.is_server_error();
     if refused && response.headers().get(header::CONTENT_TYPE) != Some(&json) {
         let other = |code| ApiError::new(code, "the request cannot be understood");
         let error = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => query::too_large(body_bytes),
             StatusCode::NOT_FOUND => other(Code::NotFound),
             StatusCode::METHOD_NOT_ALLOWED => other(Code::MethodNotAllowed),
             StatusCode::SERVICE_UNAVAILABLE => other(Code::Overloaded),

@@ -2,19 +2,21 @@
 //!
 //! Nothing else: what they do is what the routes of [`crate::http`] do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, Path, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 
 use crate::command::SystemId;
 use crate::console;
 use crate::error::ApiError;
+use crate::front::asks_for_websocket;
 use crate::gateway::Gateway;
 use crate::http::{App, on_command};
 use crate::origin;
@@ -23,18 +25,16 @@ use crate::wire::{LegacyAction, RawFrame};
 
 /// The original showed the last ten.
 const HISTORY: u32 = 10;
-/// A client that takes no frame for this long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A command of the original. It answered the same text whether something changed or not.
-pub(crate) fn command(verb: Verb, answer: &'static str) -> MethodRouter<App> {
-    on_command(async move |State(app): State<App>, request: Request| {
+pub(crate) fn command(verb: Verb, answer: &'static str) -> MethodRouter<Arc<App>> {
+    on_command(async move |State(app): State<Arc<App>>, request: Request| {
         app.carry_out(verb, &app.default_system()?, request).await?;
         Ok::<_, ApiError>(answer)
     })
 }
 
-pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError> {
+pub(crate) async fn history(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let system = app.default_system()?;
     let actions = app
         .gateway
@@ -48,7 +48,7 @@ pub(crate) async fn history(State(app): State<App>) -> Result<Response, ApiError
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 pub(crate) async fn default_feed(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
@@ -57,7 +57,7 @@ pub(crate) async fn default_feed(
 }
 
 pub(crate) async fn system_feed(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     upgrade: Upgrade,
@@ -67,9 +67,11 @@ pub(crate) async fn system_feed(
 }
 
 /// `/` is the console, and the raw feed for who asks for a websocket.
-pub(crate) async fn root(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let upgrade = request.headers().get(header::UPGRADE);
-    if !upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+pub(crate) async fn root(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if !asks_for_websocket(request.headers()) {
         return Ok(console::index());
     }
     let (mut parts, _) = request.into_parts();
@@ -78,7 +80,7 @@ pub(crate) async fn root(State(app): State<App>, request: Request) -> Result<Res
 }
 
 fn feed(
-    app: App,
+    app: Arc<App>,
     system: SystemId,
     headers: &HeaderMap,
     upgrade: Upgrade,
@@ -111,21 +113,21 @@ impl From<axum::Error> for Gone {
 async fn send_ticks(socket: &mut WebSocket, app: &App, system: &SystemId) -> Result<(), Gone> {
     let mut ticks = app.ticks.clone();
     ticks.mark_unchanged();
-    send(socket, frame(&app.gateway, system)).await?;
+    send(socket, app, frame(&app.gateway, system)).await?;
     loop {
         tokio::select! {
             biased;
             () = app.shutdown.cancelled() => {
                 let reason = CloseFrame { code: close_code::RESTART, reason: "restart".into() };
-                return send(socket, Message::Close(Some(reason))).await;
+                return send(socket, app, Message::Close(Some(reason))).await;
             }
             turned = ticks.changed() => {
                 turned.map_err(|_| Gone)?;
-                send(socket, frame(&app.gateway, system)).await?;
+                send(socket, app, frame(&app.gateway, system)).await?;
             }
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) if text.as_str() == "close" => {
-                    return send(socket, Message::Close(None)).await;
+                    return send(socket, app, Message::Close(None)).await;
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Ok(()),
@@ -145,8 +147,10 @@ fn frame(gateway: &Gateway, system: &SystemId) -> Message {
     Message::text(json)
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    match tokio::time::timeout(WRITE_TIMEOUT, socket.send(message)).await {
+/// A client that takes nothing for too long is gone.
+async fn send(socket: &mut WebSocket, app: &App, message: Message) -> Result<(), Gone> {
+    let patience = Duration::from_millis(app.limits.write_timeout_ms);
+    match tokio::time::timeout(patience, socket.send(message)).await {
         Ok(sent) => Ok(sent?),
         Err(_) => Err(Gone),
     }

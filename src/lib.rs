@@ -41,6 +41,7 @@ mod deadlines;
 pub mod engine;
 mod error;
 mod event;
+mod front;
 mod gateway;
 mod http;
 mod legacy;
@@ -51,22 +52,20 @@ mod query;
 mod rooms;
 mod serve;
 pub mod simulator;
-mod slim;
 mod socket;
 pub mod store;
 pub mod time;
-mod upgrade;
 mod visitor;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::{from_fn, from_fn_with_state};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
 use tower_http::trace::TraceLayer;
 
 pub use error::Code;
@@ -75,6 +74,7 @@ pub use socket::{EVENTS_IN, EVENTS_OUT};
 
 use config::Settings;
 use connection::Connections;
+use front::Front;
 use gateway::Gateway;
 use members::Members;
 use rooms::Rooms;
@@ -112,7 +112,7 @@ pub async fn run(
     let limits = Arc::new(settings.limits);
     let origins = Arc::new(settings.origins);
     let members = Arc::new(Members::new(limits.joins_per_socket));
-    let (layer, io) = socket::layer(&limits);
+    let (socket_io, io) = socket::service(&limits);
     let (rooms, doors) = Rooms::new(io.clone(), gateway.clone(), Arc::clone(&members));
     let connections = Arc::new(Connections::default());
     let door = socket::Door {
@@ -139,22 +139,22 @@ pub async fn run(
         connections: Arc::clone(&connections),
         shutdown: shutdown.clone(),
     };
-    let router = http::router(app)
-        .layer(layer)
-        .layer(from_fn(slim::release))
-        .layer(from_fn_with_state(Arc::clone(&connections), upgrade::tie))
-        .layer(from_fn_with_state(
-            Arc::clone(&origins),
-            origin::guard_socket_io,
-        ))
-        .layer(origin::cors(&origins))
-        .layer(TraceLayer::new_for_http().on_failure(()));
+    let cors = origin::cors(&origins);
+    let front = Arc::new(Front {
+        socket_io,
+        http: http::router(Arc::new(app)),
+        origins,
+        connections: Arc::clone(&connections),
+    });
+    let service = TraceLayer::new_for_http()
+        .on_failure(())
+        .layer(cors.layer(front::service(front)));
 
     let store = gateway.store();
     let serving = async {
         let (limits, crowd) = (&limits, settings.crowd);
         let leftover =
-            serve::accept(listener, router, (limits, crowd), connections, shutdown).await;
+            serve::accept(listener, service, (limits, crowd), connections, shutdown).await;
         if timeout(LAST_COMMIT, store.commit_in_hand()).await.is_err() {
             tracing::warn!("the disk does not answer: the last commit may be lost");
         }

@@ -10,7 +10,10 @@ use dashmap::mapref::entry::Entry;
 use slab::Slab;
 
 use crate::command::SystemId;
-use crate::visitor::{Seat, Visitor};
+use crate::visitor::Visitor;
+
+/// A place among the members of a room.
+pub(crate) type Seat = usize;
 
 /// The rooms that have members.
 #[derive(Debug)]

@@ -4,13 +4,9 @@
 //! whatever opens a valve or a connection is therefore checked here.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::config::Origins;
@@ -48,18 +44,6 @@ pub(crate) fn check(origins: &Origins, headers: &HeaderMap) -> Result<(), ApiErr
     let message =
         "pages of this origin may not use the gateway; cors.allowed_origins lists those that may";
     Err(ApiError::new(Code::OriginNotAllowed, message))
-}
-
-/// [`check`] for Socket.IO, which is a layer and has no handler of ours.
-pub(crate) async fn guard_socket_io(
-    State(origins): State<Arc<Origins>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if request.uri().path().starts_with("/socket.io") {
-        check(&origins, request.headers())?;
-    }
-    Ok(next.run(request).await)
 }
 
 fn authority(origin: &str) -> Option<&str> {

@@ -2,12 +2,11 @@
 //!
 //! Parsing only; every refusal says what is allowed.
 
-use std::error::Error;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::HeaderMap;
-use http_body_util::{BodyExt, LengthLimitError};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
 use crate::command::{By, IdempotencyKey, Request, SystemId};
@@ -29,34 +28,26 @@ pub(crate) struct Asked {
     pub by: Option<By>,
 }
 
-/// The answer to a body that is larger than the router's limit.
-pub(crate) fn too_large(body_bytes: usize) -> ApiError {
-    ApiError::new(
-        Code::TooLarge,
-        format!("a body may have {body_bytes} bytes"),
-    )
-}
-
-/// Reads a body, which the router limits, to its end.
+/// Reads a body to its end.
+///
+/// # Errors
+/// `too_large`, also before it was read if it says so; `bad_request`.
 pub(crate) async fn body(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
+    let most = limits.body_bytes;
+    let too_large = || {
+        let message = format!("a body may have {most} bytes");
+        ApiError::new(Code::TooLarge, message)
+    };
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
     let time = Duration::from_millis(limits.header_timeout_ms);
-    match tokio::time::timeout(time, body.collect()).await {
+    match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(cause)) if is_too_large(&cause) => Err(too_large(limits.body_bytes)),
+        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
         Err(_) => Err(ApiError::bad_request("the body took too long to arrive")),
     }
-}
-
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(behind) = cause {
-        if behind.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = behind.source();
-    }
-    false
 }
 
 /// Reads `seconds` (for a timer) and `by` from the query, or from a body that is a JSON object.

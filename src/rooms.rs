@@ -16,10 +16,10 @@ use crate::command::SystemId;
 use crate::engine::{Action, State};
 use crate::event::Event;
 use crate::gateway::Gateway;
-use crate::members::{Members, Portion, Shown};
+use crate::members::{Members, Portion, Seat, Shown};
 use crate::store::{Committed, Feed, News};
 use crate::time::Moment;
-use crate::visitor::{Ack, Place, Seat, Visitor};
+use crate::visitor::{Ack, Place, Visitor};
 use crate::wire;
 
 /// Joins that may wait for their snapshot; the next one waits at the door, where each socket has as many places as it may

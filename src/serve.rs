@@ -1,16 +1,19 @@
-//! Connections: accepted, limited, handed to the router, and let go in order.
+//! Connections: accepted, limited, served, and let go in order.
 //!
 //! Knows limits and addresses, nothing of irrigation.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
+use axum::http::Response;
 use axum::response::IntoResponse;
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,11 +22,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::config::Limits;
 use crate::connection::{Connection, Connections};
 use crate::error::ApiError;
+use crate::front::asks_for_websocket;
 
 /// Who comes when it is full must say quickly what it is about, or nobody gets through to a `stop`.
 const CROWD_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -39,9 +43,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Accepts connections until `shutdown`. When all places are taken `crowd` more are accepted, to be told so, or to have
 /// their `stop` carried out; when these are taken too, the next waits in the kernel's queue.
-pub(crate) async fn accept(
+pub(crate) async fn accept<S: Answers>(
     listener: TcpListener,
-    router: Router,
+    service: S,
     (limits, crowd): (&Limits, usize),
     connections: Arc<Connections>,
     shutdown: CancellationToken,
@@ -86,11 +90,10 @@ pub(crate) async fn accept(
             },
         };
         let stream = connections.open(stream, permit, limits);
-        let router = router.clone();
         tokio::spawn(connection(
             stream,
             crowded,
-            router,
+            service.clone(),
             limits.clone(),
             shutdown.clone(),
         ));
@@ -101,6 +104,27 @@ pub(crate) async fn accept(
         places,
         all,
     }
+}
+
+/// What answers requests.
+pub(crate) trait Answers:
+    Service<Request, Response = Response<Self::Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+    type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> Answers for S
+where
+    S: Service<Request, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Body = B;
 }
 
 /// The connections that are still open when no more are accepted.
@@ -156,29 +180,34 @@ fn prepare(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     socket.set_send_buffer_size(limits.send_buffer_bytes)
 }
 
-async fn connection(
+async fn connection<S: Answers>(
     stream: Connection,
     crowded: bool,
-    router: Router,
+    service: S,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let requests = AtomicU32::new(0);
     let link = stream.link();
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, link) = (router.clone(), Weak::clone(&link));
+    let answering = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        // Nobody else has anything to write to beside its answers.
+        if asks_for_websocket(request.headers()) {
+            request.extensions_mut().insert(Weak::clone(&link));
+        }
+        let service = service.clone();
         let count = requests.fetch_add(1, Ordering::Relaxed);
         async move {
             // Who sends many requests at once gets a turn for a few of them, and then it is everybody else's.
             if count % REQUESTS_IN_A_TURN == REQUESTS_IN_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(link);
             if crowded && !is_stop(&request) {
-                return Ok(ApiError::overloaded().into_response());
+                let refused = ApiError::overloaded().into_response();
+                return Ok(refused.map(Either::Right));
             }
-            router.oneshot(request).await
+            let answer = service.oneshot(request).await;
+            answer.map(|answer| answer.map(Either::Left))
         }
     });
     let header_timeout = Duration::from_millis(limits.header_timeout_ms);
@@ -192,7 +221,7 @@ async fn connection(
         .header_read_timeout(header_timeout)
         .max_buf_size(limits.body_bytes.max(8192))
         .keep_alive(!crowded)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), answering)
         .with_upgrades();
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {

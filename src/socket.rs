@@ -6,9 +6,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use socketioxide::extract::{Event, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
-use socketioxide::layer::SocketIoLayer;
+use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::sync::mpsc;
 
@@ -34,8 +35,8 @@ const LONGEST_NAME: usize = 64;
 /// How long a packet may wait for its attachments.
 const BINARIES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The Socket.IO server with our limits; [`serve`] gives it its handlers.
-pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
+/// The Socket.IO server with our limits, and nothing behind it; [`serve`] gives it its handlers.
+pub(crate) fn service(limits: &Limits) -> (SocketIoService<Router>, SocketIo) {
     SocketIo::builder()
         .max_buffer_size(limits.socket_packets)
         .max_payload(limits.socket_message_bytes as u64)
@@ -54,7 +55,7 @@ pub(crate) fn layer(limits: &Limits) -> (SocketIoLayer, SocketIo) {
                 .max_incoming_binary_buf_size(limits.socket_message_bytes)
                 .packet_completion_timeout(BINARIES_TIMEOUT),
         )
-        .build_layer()
+        .build_with_inner_svc(Router::new())
 }
 
 /// What the handlers need.

@@ -17,7 +17,7 @@ use crate::command::SystemId;
 use crate::connection::Connections;
 use crate::event::{Event, Packet};
 use crate::link::{Link, Message, Said};
-use crate::members::{Members, TooManyJoins};
+use crate::members::{Members, Seat, TooManyJoins};
 use crate::wire;
 
 /// Lives in the socket's handlers, and ends with it.
@@ -50,9 +50,6 @@ struct Joined {
     system: SystemId,
     seat: Option<Seat>,
 }
-
-/// A place among the members of a room.
-pub(crate) type Seat = usize;
 
 /// A place among those who wait for a snapshot.
 #[derive(Debug)]
@@ -180,14 +177,7 @@ impl Visitor {
     pub(crate) fn hear(&self, io: &SocketIo, (system, seat): (&SystemId, Seat), event: &Event) {
         let joined = self.lock();
         if Self::is_seated(&joined, system, seat) {
-            self.say(&event.packet.message, |said| {
-                // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
-                // `seq` of the next clock.
-                let Some(socket) = io.get_socket(self.id) else {
-                    return false;
-                };
-                socket.emit(event.name, &event.packet.payload(said)).is_ok()
-            });
+            self.tell(io, event);
         }
     }
 
@@ -205,30 +195,49 @@ impl Visitor {
         ack: Ack,
         answer: &wire::Ack<'_>,
     ) {
-        if let Some(link) = self.link() {
-            let joined = self.lock();
-            let ack = ack.id.map(|id| Packet::ack(id, answer));
-            let packets = events.iter().map(|event| &event.packet).chain(&ack);
-            let together = Message::together(packets.map(|packet| &packet.message));
-            if Self::is_seated(&joined, system, seat) && link.say_straight(&together) {
+        let joined = self.lock();
+        let ack = ack.with(answer);
+        if Self::is_seated(&joined, system, seat) {
+            let first = events.iter().map(|event| &event.packet);
+            let packets = first.chain(ack.as_ref().map(|(packet, _)| packet));
+            let messages = packets.map(|packet| &packet.message);
+            if let Some(link) = self.link()
+                && link.say_straight(&Message::together(messages))
+            {
                 return;
             }
+            for event in events {
+                self.tell(io, event);
+            }
         }
-        for event in events {
-            self.hear(io, (system, seat), event);
+        if let Some((packet, sender)) = ack {
+            self.reply(&packet, sender);
         }
-        self.answer(ack, answer);
     }
 
     /// Answers an event of the client.
     pub(crate) fn answer(&self, ack: Ack, answer: &wire::Ack<'_>) {
-        // Who asked for none gets none.
-        let Some(id) = ack.id else { return };
-        let packet = Packet::ack(id, answer);
-        let _order = self.lock();
-        // Who is gone needs no answer.
+        if let Some((packet, sender)) = ack.with(answer) {
+            let _order = self.lock();
+            self.reply(&packet, sender);
+        }
+    }
+
+    fn tell(&self, io: &SocketIo, event: &Event) {
+        self.say(&event.packet.message, |said| {
+            // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
+            // `seq` of the next clock.
+            let Some(socket) = io.get_socket(self.id) else {
+                return false;
+            };
+            socket.emit(event.name, &event.packet.payload(said)).is_ok()
+        });
+    }
+
+    /// Who is gone needs no answer.
+    fn reply(&self, packet: &Packet, sender: AckSender) {
         self.say(&packet.message, |said| {
-            ack.sender.send(&packet.payload(said)).is_ok()
+            sender.send(&packet.payload(said)).is_ok()
         });
     }
 
@@ -278,6 +287,14 @@ impl Drop for Visitor {
 pub(crate) struct Ack {
     id: Option<i64>,
     sender: AckSender,
+}
+
+impl Ack {
+    /// The answer, and how it is given; none for who asked for none.
+    fn with(self, answer: &wire::Ack<'_>) -> Option<(Packet, AckSender)> {
+        let packet = Packet::ack(self.id?, answer);
+        Some((packet, self.sender))
+    }
 }
 
 impl FromMessageParts<LocalAdapter> for Ack {

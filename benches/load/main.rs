@@ -1,6 +1,7 @@
 //! The load program: the numbers of README, measured on the real binary over loopback. `make bench` runs all of it;
 //! `cargo bench --bench load -- latency systems durable fanout` runs what is named. `scale` has its own table and runs only
-//! when it is named alone: it needs Redis and Node. So does `smoke`, the short form of `fanout`; `floor` is a server of it.
+//! when it is named alone: it needs Redis and Node. So do two parts of `fanout`: `smoke`, the short form of it,
+//! and `rooms`, as many rooms as clients against one; `floor` is a server of it.
 //!
 //! Measures only: whether a number is good enough is for who reads it, but for `smoke`, which fails.
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     match named.join(" ").as_str() {
         "floor" => floor::serve(),
         "smoke" => return fanout::smoke(),
+        "rooms" => fanout::rooms(),
         "scale" => runtime().block_on(scale::measure()),
         _ => one_table(|name| named.is_empty() || named.iter().any(|n| n == name)),
     }

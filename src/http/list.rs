@@ -20,7 +20,7 @@ use crate::{engine, query, wire};
 const LISTED_AT_A_TIME: usize = 256;
 
 pub(super) async fn systems(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let running = query::running(query.as_deref())?;
@@ -37,7 +37,7 @@ pub(super) async fn systems(
 
 /// The list of systems, as far as it was written.
 struct List {
-    app: App,
+    app: Arc<App>,
     /// As they were when it was begun.
     all: Arc<Systems>,
     /// Only systems in which water runs, or only those in which none does.
@@ -49,7 +49,7 @@ struct List {
 }
 
 impl List {
-    async fn begin(app: App, running: Option<bool>) -> Result<Self, ApiError> {
+    async fn begin(app: Arc<App>, running: Option<bool>) -> Result<Self, ApiError> {
         let among = if running == Some(true) {
             let mut found = app.gateway.store().running().await?;
             found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

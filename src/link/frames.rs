@@ -51,14 +51,6 @@ const CLOSE: u8 = 0x08;
 const FIRST_CONTROL: u8 = 0x08;
 
 impl Frames {
-    pub(crate) const fn new() -> Self {
-        Self {
-            at: At::Http,
-            unfinished: false,
-            begun: false,
-        }
-    }
-
     /// The answer that is written next makes it a websocket.
     pub(crate) fn begin(&mut self) {
         self.at = At::Head(0);

@@ -97,9 +97,9 @@ struct Waiting {
 }
 
 impl Out {
-    pub(crate) const fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
-            library: Frames::new(),
+            library: Frames::default(),
             way: Way::Library,
             waiting: None,
             most,

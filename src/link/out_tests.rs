@@ -59,6 +59,10 @@ impl Stream {
         Ok(written)
     }
 
+    fn say(&mut self, out: &mut Out, message: &Message) -> Said {
+        out.say(message, |bytes| self.write(bytes)).unwrap()
+    }
+
     fn write_all(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
         let mut written = 0;
         for part in parts {
@@ -198,7 +202,7 @@ fn run(seed: u64) -> (Vec<String>, Saying, Library) {
     for _ in 0..FRAMES {
         if chance.random_bool(0.9) {
             let message = saying.something(chance);
-            let said = out.say(&message, |bytes| stream.write(bytes)).unwrap();
+            let said = stream.say(&mut out, &message);
             if said != Said::Here {
                 assert!(moved);
                 library.frame(&given(&message, said));
@@ -303,7 +307,7 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
     for n in 10..60 {
         let json = format!("{{\"n\":{n}}}");
         let message = kept(&format!("42[\"e\",{json}]"));
-        let way = out.say(&message, |bytes| stream.write(bytes)).unwrap();
+        let way = stream.say(&mut out, &message);
         let payload = if way == Said::Marked {
             marked(&json)
         } else {
@@ -357,17 +361,17 @@ fn nothing_follows_a_close_frame_or_an_end() {
     let close = [0x88, 2, 0x03, 0xe8];
     let parts = [io::IoSlice::new(&close)];
     out.write(&parts, |parts| stream.write_all(parts)).unwrap();
-    out.say(&state(0, 1), |bytes| stream.write(bytes)).unwrap();
+    stream.say(&mut out, &state(0, 1));
     assert_eq!(stream.taken, close);
 
     let (mut out, mut stream) = straight();
     stream.room = 3;
-    out.say(&state(0, 1), |bytes| stream.write(bytes)).unwrap();
+    stream.say(&mut out, &state(0, 1));
     assert!(out.waits());
     out.close();
     stream.room = usize::MAX;
     assert!(!out.waits() && out.flush(|bytes| stream.write(bytes)).unwrap());
-    out.say(&state(0, 2), |bytes| stream.write(bytes)).unwrap();
+    stream.say(&mut out, &state(0, 2));
     assert_eq!(stream.taken.len(), 3);
 }
 
@@ -379,7 +383,7 @@ fn a_frame_in_several_parts_is_not_broken_into() {
     let mut library = Library::default();
     library.buffer.extend(first);
     library.write(&mut out, &mut stream, false);
-    out.say(&state(0, 1), |bytes| stream.write(bytes)).unwrap();
+    stream.say(&mut out, &state(0, 1));
     assert_eq!(stream.taken, first);
     library.buffer.extend(last);
     library.write(&mut out, &mut stream, false);
@@ -394,7 +398,7 @@ fn only_so_many_messages_wait_besides_the_newest_states() {
     stream.room = 0;
     for n in 0..1_000 {
         for message in [state(n % SYSTEMS, n), clock(n % SYSTEMS, n), kept("43[]")] {
-            out.say(&message, |bytes| stream.write(bytes)).unwrap();
+            stream.say(&mut out, &message);
         }
     }
     stream.room = usize::MAX;
@@ -409,7 +413,7 @@ fn only_so_many_messages_wait_besides_the_newest_states() {
 fn a_client_that_is_told_clocks_alone_is_seen_to_accept_nothing_or_something() {
     let (mut out, mut stream) = straight();
     stream.room = 0;
-    out.say(&clock(0, 1), |bytes| stream.write(bytes)).unwrap();
+    stream.say(&mut out, &clock(0, 1));
     assert!(out.waits());
     assert!(!out.try_once_more(|bytes| stream.write(bytes)).unwrap());
     stream.room = 2;
@@ -424,8 +428,7 @@ fn a_system_that_was_left_is_not_told_of_later() {
     let (mut out, mut stream) = straight();
     stream.room = 0;
     for system in 0..SYSTEMS {
-        out.say(&state(system, 1), |bytes| stream.write(bytes))
-            .unwrap();
+        stream.say(&mut out, &state(system, 1));
         out.forget(&id(system));
     }
     stream.room = usize::MAX;
@@ -438,8 +441,7 @@ fn pings_do_not_wait_for_all_that_waits() {
     let (mut out, mut stream) = straight();
     stream.room = 5;
     for system in 0..SYSTEMS {
-        out.say(&state(system, 1), |bytes| stream.write(bytes))
-            .unwrap();
+        stream.say(&mut out, &state(system, 1));
     }
     stream.room = state(0, 1).frame.len() - 5 + 3;
     let mut library = Library::default();

@@ -10,9 +10,8 @@ use mio::net::TcpStream;
 
 use super::frame::{self, Kind};
 use super::heard::Heard;
+use crate::client::WEBSOCKET;
 
-const REQUEST: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 /// What RFC 6455 makes of the key.
 const ACCEPT: &str = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -42,7 +41,7 @@ enum Stage {
 impl Member {
     /// Asks for the websocket. The rest of the handshake follows from the answers.
     pub(crate) fn new(mut stream: TcpStream, room: u32) -> std::io::Result<Self> {
-        stream.write_all(REQUEST)?;
+        stream.write_all(WEBSOCKET.as_bytes())?;
         Ok(Self {
             stream,
             room,

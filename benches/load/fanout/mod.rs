@@ -67,6 +67,17 @@ pub(crate) fn measure() {
     plot::all(&results);
 }
 
+/// As many rooms as clients against one room, alone.
+pub(crate) fn rooms() {
+    cores::open_many_files();
+    let cores = Cores::take();
+    let mut results = Results::default();
+    for _ in 0..ROUNDS {
+        measure_rooms(cores, &mut results);
+    }
+    Report::new(server::versions()).many_rooms(&results);
+}
+
 fn measure_all(round: usize, cores: Cores, results: &mut Results) {
     for clients in CLIENTS {
         for rooms in ROOMS {
@@ -80,6 +91,10 @@ fn measure_all(round: usize, cores: Cores, results: &mut Results) {
             }
         }
     }
+    measure_rooms(cores, results);
+}
+
+fn measure_rooms(cores: Cores, results: &mut Results) {
     for cell in MANY_ROOMS {
         let kind = Kind::Acequia;
         results.add(kind, cell, cell::measure(kind, cell, cores));

@@ -1,0 +1,120 @@
+//! Where a request goes: to Socket.IO, or to the routes of HTTP.
+//!
+//! Before the library gets one of Socket.IO, its origin is checked, its websocket is tied to its session, and what the
+//! session would keep of it for life is let go of. When the first message may be written straight is for the link to see.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::sync::{Arc, Weak};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use socketioxide::service::SocketIoService;
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::config::Origins;
+use crate::connection::Connections;
+use crate::error::ApiError;
+use crate::http::shape;
+use crate::link::Link;
+use crate::origin;
+
+/// All that Engine.IO reads of the headers of a request, which has one of them: of a POST, and of a websocket.
+const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::SEC_WEBSOCKET_KEY];
+
+/// As a service, which a clone of is cheap.
+pub(crate) fn service(
+    front: Arc<Front>,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send {
+    service_fn(move |request| {
+        let front = Arc::clone(&front);
+        async move { Ok(front.answer(request).await) }
+    })
+}
+
+/// What answers every request.
+pub(crate) struct Front {
+    pub socket_io: SocketIoService<Router>,
+    pub http: Router,
+    pub origins: Arc<Origins>,
+    pub connections: Arc<Connections>,
+}
+
+impl Front {
+    async fn answer(&self, request: Request) -> Response {
+        if is_socket_io(&request) {
+            let answer = self.socket_io(request).await;
+            return answer.unwrap_or_else(IntoResponse::into_response);
+        }
+        let Ok(answer) = self.http.clone().oneshot(request).await;
+        shape(answer)
+    }
+
+    async fn socket_io(&self, mut request: Request) -> Result<Response, ApiError> {
+        origin::check(&self.origins, request.headers())?;
+        let link = self.tie(&mut request);
+        release(&mut request);
+        let Ok(answer) = self.socket_io.clone().oneshot(request).await;
+        if let Some(link) = link
+            && answer.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            link.begin();
+        }
+        Ok(answer.map(Body::new))
+    }
+
+    /// Lets a session that this request opens find the link in its extensions, and one that goes on over it among the
+    /// [`Connections`]. Returns the link of what becomes a websocket of Socket.IO, if it is granted.
+    fn tie(&self, request: &mut Request) -> Option<Arc<Link>> {
+        let weak = request.extensions_mut().remove::<Weak<Link>>()?;
+        let link = weak.upgrade()?;
+        if parameter(request, "transport")? != "websocket" {
+            return None;
+        }
+        match parameter(request, "sid") {
+            Some(session) => self.connections.expect(&session, &link),
+            None => drop(request.extensions_mut().insert(weak)),
+        }
+        Some(link)
+    }
+}
+
+/// Socket.IO keeps the parts of the request that opened a connection. Header values and the address are slices of the
+/// buffer that the request was read into, and hold 16 KiB of it per connection. A few fresh copies take their place.
+/// (axum's own copy of the address, its feature `original-uri`, would hold it as well and stays off.)
+fn release(request: &mut Request) {
+    // A map that may grow begins with room for six.
+    let mut fresh = HeaderMap::with_capacity(1);
+    for name in KEPT {
+        let value = request.headers().get(&name);
+        if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {
+            fresh.insert(name, value);
+        }
+    }
+    *request.headers_mut() = fresh;
+    // A text that was an address is one still.
+    if let Ok(uri) = Uri::try_from(request.uri().to_string()) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// The paths that the library answers.
+fn is_socket_io(request: &Request) -> bool {
+    let below = request.uri().path().strip_prefix("/socket.io");
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// True for what makes a connection a websocket, of whatever kind, if it is granted.
+pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let to = headers.get(header::UPGRADE);
+    to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
+    let query = request.uri().query()?.as_bytes();
+    let mut parameters = form_urlencoded::parse(query);
+    parameters.find_map(|(key, value)| (key == name).then_some(value))
+}
