@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::cluster::redis::Redis;
 use crate::cluster::until;
@@ -114,25 +115,30 @@ pub(crate) fn must_fail(output: &Output, code: i32, words: &[&str]) {
 
 /// Everything that a gateway tells of its systems: the state and the whole history of each.
 #[derive(Debug)]
-pub(crate) struct Told(pub(crate) Vec<(Value, Vec<Value>)>);
+pub(crate) struct Told {
+    pub(crate) systems: Vec<(Value, Vec<Value>)>,
+    /// When the states were told; the histories take a while longer.
+    at: Instant,
+}
 
 impl Told {
     pub(crate) async fn by(http: &Http) -> Self {
-        let systems = http.get("/systems").await.json();
+        let (systems, at) = (http.get("/systems").await.json(), instant());
         let systems = systems.as_array().unwrap().iter();
         let told = stream::iter(systems.map(|system| async {
             let id = system["id"].as_str().unwrap();
             (system["state"].clone(), whole_history(http, id).await)
         }));
-        Self(told.buffered(16).collect().await)
+        let systems = told.buffered(16).collect().await;
+        Self { systems, at }
     }
 
-    /// The same, after that much time.
-    fn must_be(&self, before: &Self, passed: Duration) {
-        assert_eq!(self.0.len(), before.0.len());
-        for ((state, history), (former, past)) in self.0.iter().zip(&before.0) {
+    /// The same, but for the time that has passed.
+    fn must_be(&self, before: &Self) {
+        assert_eq!(self.systems.len(), before.systems.len());
+        for ((state, history), (former, past)) in self.systems.iter().zip(&before.systems) {
             assert_eq!(history, past);
-            same_state(state, former, passed);
+            same_state(state, former, self.at - before.at);
         }
     }
 }
@@ -287,23 +293,23 @@ async fn everything_is_answered_as_before_on_redis_and_on_a_file_again() {
             assert_eq!(said, moved);
         }
         let gateway = place.serve(store, CONFIG);
-        let (at, told) = (instant(), Told::by(&gateway.http).await);
-        if let Some((then, before)) = &before {
-            told.must_be(before, at - *then);
+        let told = Told::by(&gateway.http).await;
+        if let Some(before) = &before {
+            told.must_be(before);
         }
         for kept in &kept {
             kept.must_be_known_to(&gateway.http).await;
         }
-        Told::by(&gateway.http).await.must_be(&told, at.elapsed());
-        before.get_or_insert((at, told));
+        Told::by(&gateway.http).await.must_be(&told);
+        before.get_or_insert(told);
         assert_eq!(gateway.terminate().await, Some(0));
     }
-    let (_, told) = before.unwrap();
-    let rows = told.0.iter().flat_map(|(_, history)| history);
+    let told = before.unwrap().systems;
+    let rows = told.iter().flat_map(|(_, history)| history);
     let outcome = |row: &Value| row["outcome"].as_str().unwrap().to_owned();
     let outcomes: std::collections::BTreeSet<_> = rows.map(outcome).collect();
     assert_eq!(outcomes.len(), 5, "{outcomes:?}");
-    let most = told.0.iter().map(|(_, history)| history.len()).max();
+    let most = told.iter().map(|(_, history)| history.len()).max();
     assert_eq!(most, Some(1000));
 
     // It goes on where it was.

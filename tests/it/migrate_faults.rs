@@ -97,8 +97,8 @@ async fn must_tell(place: &Place, store: &str, before: &Told, began: Instant) {
     let gateway = place.serve(store, &many());
     let told = Told::by(&gateway.http).await;
     // A system is looked at a while before or after the others.
-    assert_eq!(told.0.len(), before.0.len());
-    for ((state, history), (former, past)) in told.0.iter().zip(&before.0) {
+    assert_eq!(told.systems.len(), before.systems.len());
+    for ((state, history), (former, past)) in told.systems.iter().zip(&before.systems) {
         assert_eq!(history, past);
         for field in ["system", "seq", "mode", "by"] {
             assert_eq!(state[field], former[field], "{former} {state}");
