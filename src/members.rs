@@ -3,7 +3,7 @@
 //! A list only: nothing is sent here.
 
 use std::ops::Range;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -18,12 +18,19 @@ pub(crate) type Seat = usize;
 /// The rooms that have members.
 #[derive(Debug)]
 pub(crate) struct Members {
-    rooms: DashMap<SystemId, Room>,
+    rooms: DashMap<SystemId, Arc<Room>>,
     pub joins_per_socket: usize,
 }
 
+/// A room, from its first member to its last. The next one to come finds another.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub system: SystemId,
+    inside: Mutex<Inside>,
+}
+
 #[derive(Debug, Default)]
-struct Room {
+struct Inside {
     /// How many have entered.
     members: usize,
     /// Those of them that were let in. Each keeps its seat, so that the room can be told in portions.
@@ -64,44 +71,75 @@ impl Members {
         }
     }
 
-    pub(crate) fn one_more(&self, system: &SystemId) {
-        self.rooms.entry(system.clone()).or_default().members += 1;
+    /// The room of a system, with one more member.
+    pub(crate) fn enter(&self, system: &SystemId) -> Arc<Room> {
+        let room = self.rooms.entry(system.clone()).or_insert_with(|| {
+            Arc::new(Room {
+                system: system.clone(),
+                inside: Mutex::default(),
+            })
+        });
+        room.lock().members += 1;
+        Arc::clone(&room)
     }
 
-    /// A seat for one who has entered.
-    pub(crate) fn seat(&self, system: &SystemId, visitor: Weak<Visitor>) -> Option<Seat> {
-        let mut room = self.rooms.get_mut(system)?;
-        Some(room.seats.insert(visitor))
-    }
-
-    pub(crate) fn one_less(&self, system: &SystemId, seat: Option<Seat>) {
-        if let Entry::Occupied(mut room) = self.rooms.entry(system.clone()) {
+    /// One who has entered is gone, from its seat if it has one.
+    pub(crate) fn leave(&self, room: &Room, seat: Option<Seat>) {
+        if let Entry::Occupied(entry) = self.rooms.entry(room.system.clone()) {
+            let mut inside = room.lock();
             if let Some(seat) = seat {
-                room.get_mut().seats.try_remove(seat);
+                inside.seats.try_remove(seat);
             }
-            room.get_mut().members -= 1;
-            if room.get().members == 0 {
-                room.remove();
+            inside.members -= 1;
+            if inside.members == 0 {
+                entry.remove();
             }
         }
     }
 
+    /// The room of a system; none where that has no members.
+    pub(crate) fn room(&self, system: &SystemId) -> Option<Arc<Room>> {
+        Some(Arc::clone(&*self.rooms.get(system)?))
+    }
+
+    /// What the members of the room of a system have seen; none where that has no members.
+    pub(crate) fn shown(&self, system: &SystemId) -> Option<Shown> {
+        self.rooms.get(system).map(|room| room.shown())
+    }
+
+    /// How many rooms have members, and how many members they have: a socket counts in each of its rooms.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let rooms = self.rooms.iter();
+        rooms.fold((0, 0), |(rooms, members), room| {
+            (rooms + 1, members + room.lock().members)
+        })
+    }
+
+    /// The rooms that have members.
+    pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
+        let rooms = self.rooms.iter();
+        rooms.map(|room| Arc::clone(&room)).collect()
+    }
+}
+
+impl Room {
+    /// A seat for one who has entered.
+    pub(crate) fn seat(&self, visitor: Weak<Visitor>) -> Seat {
+        self.lock().seats.insert(visitor)
+    }
+
     /// The members on these seats, but no more than so many; none when nobody has been shown anything.
-    pub(crate) fn portion(
-        &self,
-        system: &SystemId,
-        seats: Range<Seat>,
-        most: usize,
-    ) -> Option<Portion> {
-        let room = self.rooms.get(system)?;
-        let Shown::Seq(seq) = room.shown else {
+    pub(crate) fn portion(&self, seats: Range<Seat>, most: usize) -> Option<Portion> {
+        let inside = self.lock();
+        let Shown::Seq(seq) = inside.shown else {
             return None;
         };
-        let end = seats.end.min(room.seats.capacity());
+        let taken = &inside.seats;
+        let end = seats.end.min(taken.capacity());
         let mut next = seats.start;
-        let mut members = Vec::with_capacity(most.min(room.seats.len()));
+        let mut members = Vec::with_capacity(most.min(taken.len()));
         while next < end && members.len() < most {
-            let visitor = room.seats.get(next).and_then(Weak::upgrade);
+            let visitor = taken.get(next).and_then(Weak::upgrade);
             members.extend(visitor.map(|visitor| (next, visitor)));
             next += 1;
         }
@@ -109,34 +147,19 @@ impl Members {
         Some(Portion { members, seq, rest })
     }
 
-    /// What the members of a room have seen; none where a room has no members.
-    pub(crate) fn shown(&self, system: &SystemId) -> Option<Shown> {
-        self.rooms.get(system).map(|room| room.shown)
+    /// What the members have seen.
+    pub(crate) fn shown(&self) -> Shown {
+        self.lock().shown
     }
 
-    /// The members of the room have been shown the state of `seq`.
-    pub(crate) fn note_shown(&self, system: &SystemId, seq: u64) {
-        if let Some(mut room) = self.rooms.get_mut(system) {
-            room.shown = Shown::Seq(seq);
-        }
+    /// The members have been shown the state of `seq`.
+    pub(crate) fn note_shown(&self, seq: u64) {
+        self.lock().shown = Shown::Seq(seq);
     }
 
-    /// How many rooms have members, and how many members they have: a socket counts in each of its rooms.
-    pub(crate) fn count(&self) -> (usize, usize) {
-        let rooms = self.rooms.iter();
-        rooms.fold((0, 0), |(rooms, members), room| {
-            (rooms + 1, members + room.members)
-        })
-    }
-
-    /// The rooms whose members have seen a state, and the `seq` of it.
-    pub(crate) fn watched(&self) -> Vec<(SystemId, u64)> {
-        self.rooms
-            .iter()
-            .filter_map(|room| match room.shown {
-                Shown::Nothing => None,
-                Shown::Seq(seq) => Some((room.key().clone(), seq)),
-            })
-            .collect()
+    /// A panic under this lock leaves a list that is still a list.
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        let locked = self.inside.lock();
+        locked.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

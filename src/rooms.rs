@@ -16,7 +16,7 @@ use crate::command::SystemId;
 use crate::engine::{Action, State};
 use crate::event::Event;
 use crate::gateway::Gateway;
-use crate::members::{Members, Portion, Seat, Shown};
+use crate::members::{Members, Portion, Room, Seat, Shown};
 use crate::store::{Committed, Feed, News};
 use crate::time::Moment;
 use crate::visitor::{Ack, Place, Visitor};
@@ -112,21 +112,24 @@ impl Rooms {
     }
 
     fn tell_clocks(&self, now: &Moment, untold: &mut Untold) {
-        let (wall, stale_ms) = (now.wall(), self.gateway.store().stale_ms());
+        if untold.0.is_empty() {
+            return;
+        }
+        let (second, stale_ms) = (wire::second(now.wall()), self.gateway.store().stale_ms());
         let mut most = MEMBERS_AT_A_TIME;
         while most > 0
-            && let Some((system, seats)) = untold.0.pop_front()
+            && let Some((room, seats)) = untold.0.pop_front()
         {
             // It may know more than when the second turned, or have no members any more.
-            let Some(portion) = self.members.portion(&system, seats, most) else {
+            let Some(portion) = room.portion(seats, most) else {
                 continue;
             };
-            let clock = wire::Clock::new(&system, portion.seq, wall, stale_ms);
-            self.tell_portion(&system, &portion, &Event::clock(&clock));
+            let clock = wire::Clock::new(&room.system, portion.seq, &second, stale_ms);
+            self.tell_portion(&room, &portion, &Event::clock(&clock));
             // A room without anybody on these seats is not free, either.
             most = most.saturating_sub(portion.members.len().max(1));
             if let Some(rest) = portion.rest {
-                untold.0.push_front((system, rest));
+                untold.0.push_front((room, rest));
             }
         }
     }
@@ -149,28 +152,27 @@ impl Rooms {
 
     /// Tells a room what it does not know yet. Who waits for a snapshot gets this change, or a newer one, with it.
     async fn tell(&self, Committed { system, change }: &Committed) {
-        let news = match self.members.shown(system) {
-            Some(Shown::Seq(seq)) => seq < change.state.seq,
-            Some(Shown::Nothing) | None => false,
+        let Some(room) = self.members.room(system) else {
+            return;
         };
-        if news {
-            self.tell_state(system, &change.state).await;
+        if matches!(room.shown(), Shown::Seq(seq) if seq < change.state.seq) {
+            self.tell_state(&room, &change.state).await;
             if let Some(action) = &change.action {
-                self.tell_action(system, action).await;
+                self.tell_action(&room, action).await;
             }
         }
     }
 
-    async fn tell_state(&self, system: &SystemId, state: &State) {
+    async fn tell_state(&self, room: &Arc<Room>, state: &State) {
         let shown = state.shown(&self.gateway.clock().now());
-        let event = Event::state(system, &wire::State::new(system, &shown));
-        self.tell_room(system, &event).await;
-        self.members.note_shown(system, state.seq);
+        let event = Event::state(&room.system, &wire::State::new(&room.system, &shown));
+        self.tell_room(room, &event).await;
+        room.note_shown(state.seq);
     }
 
-    async fn tell_action(&self, system: &SystemId, action: &Action) {
-        let event = Event::action(&wire::Action::new(system, action));
-        self.tell_room(system, &event).await;
+    async fn tell_action(&self, room: &Arc<Room>, action: &Action) {
+        let event = Event::action(&wire::Action::new(&room.system, action));
+        self.tell_room(room, &event).await;
     }
 
     /// Lets a socket into the room and shows it what the room knows. Nothing falls between, because all that the room
@@ -199,9 +201,9 @@ impl Rooms {
             ok: true,
             system: snapshot,
         };
-        if let Some(seat) = visitor.admit(&system) {
-            self.members.note_shown(&system, state.seq);
-            visitor.welcome(&self.io, (&system, seat), &events, ack, &answer);
+        if let Some((room, seat)) = visitor.admit(&system) {
+            room.note_shown(state.seq);
+            visitor.welcome(&self.io, (&room, seat), &events, ack, &answer);
         } else {
             // It has left meanwhile.
             visitor.answer(ack, &answer);
@@ -232,73 +234,78 @@ impl Rooms {
     /// Reads what the feed has lost.
     async fn catch_up(&self) {
         let store = self.gateway.store();
-        let behind = self.members.watched().into_iter();
-        let behind = behind.filter_map(|(system, seen)| {
-            let state = store.known(&system);
-            (state.seq > seen).then_some((system, seen, state))
+        let behind = self.members.rooms().into_iter();
+        let behind = behind.filter_map(|room| {
+            let Shown::Seq(seen) = room.shown() else {
+                return None;
+            };
+            let state = store.known(&room.system);
+            (state.seq > seen).then_some((room, seen, state))
         });
         let mut read = stream::iter(behind)
-            .map(|(system, seen, state)| async move {
-                let actions = store.history(&system, ACTIONS_TOLD_AGAIN, None).await;
-                (system, seen, state, actions)
+            .map(|(room, seen, state)| async move {
+                let actions = store.history(&room.system, ACTIONS_TOLD_AGAIN, None);
+                let actions = actions.await;
+                (room, seen, state, actions)
             })
             .buffered(HISTORIES_AT_ONCE);
-        while let Some((system, seen, state, actions)) = read.next().await {
-            self.tell_state(&system, &state).await;
+        while let Some((room, seen, state, actions)) = read.next().await {
+            self.tell_state(&room, &state).await;
             match actions {
                 Ok(actions) => {
                     // What ended later is told with the change that the feed still holds.
                     let missed = |action: &&Action| action.id > seen && action.id <= state.seq;
                     for action in actions.iter().rev().filter(missed) {
-                        self.tell_action(&system, action).await;
+                        self.tell_action(&room, action).await;
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%system, %error, "a room was not told of every run that has ended");
+                    tracing::error!(system = %room.system, %error, "a room was not told of every run that has ended");
                 }
             }
         }
     }
 
     /// Tells all members of a room, in portions, so that who runs on this thread beside this task is not held up.
-    async fn tell_room(&self, system: &SystemId, event: &Event) {
+    async fn tell_room(&self, room: &Arc<Room>, event: &Event) {
         let mut seats = ALL;
-        while let Some(portion) = self.members.portion(system, seats, MEMBERS_AT_A_TIME) {
-            self.tell_portion(system, &portion, event);
+        while let Some(portion) = room.portion(seats, MEMBERS_AT_A_TIME) {
+            self.tell_portion(room, &portion, event);
             let Some(rest) = portion.rest else { return };
             seats = rest;
             tokio::task::yield_now().await;
         }
     }
 
-    fn tell_portion(&self, system: &SystemId, portion: &Portion, event: &Event) {
+    fn tell_portion(&self, room: &Arc<Room>, portion: &Portion, event: &Event) {
         for (seat, member) in &portion.members {
-            member.hear(&self.io, (system, *seat), event);
+            member.hear(&self.io, (room, *seat), event);
         }
     }
 }
 
 /// The rooms that are to be told of the second, and which of their seats.
 #[derive(Default)]
-struct Untold(VecDeque<(SystemId, Range<Seat>)>);
+struct Untold(VecDeque<(Arc<Room>, Range<Seat>)>);
 
 impl Untold {
     /// The second turned. Who has not heard of the last one comes first: where a second is too short for all, each has a
     /// clock all the same, less often.
     fn turn(&mut self, members: &Members) {
         let mut late = HashSet::new();
-        for (system, seats) in std::mem::take(&mut self.0) {
+        for (room, seats) in std::mem::take(&mut self.0) {
             // Only the first room can have been told in part.
-            if late.insert(system.clone()) {
-                self.0.push_back((system.clone(), seats.start..Seat::MAX));
+            if late.insert(Arc::as_ptr(&room)) {
+                self.0
+                    .push_back((Arc::clone(&room), seats.start..Seat::MAX));
                 if seats.start > 0 {
-                    self.0.push_back((system, 0..seats.start));
+                    self.0.push_back((room, 0..seats.start));
                 }
             }
         }
-        let watched = members.watched().into_iter();
-        let watched = watched.filter(|(system, _)| !late.contains(system));
-        self.0.extend(watched.map(|(system, _)| (system, ALL)));
+        let rooms = members.rooms().into_iter();
+        let rooms = rooms.filter(|room| !late.contains(&Arc::as_ptr(room)));
+        self.0.extend(rooms.map(|room| (room, ALL)));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::command::SystemId;
 use crate::connection::Connections;
 use crate::event::{Event, Packet};
 use crate::link::{Link, Message, Said};
-use crate::members::{Members, Seat, TooManyJoins};
+use crate::members::{Members, Room, Seat, TooManyJoins};
 use crate::wire;
 
 /// Lives in the socket's handlers, and ends with it.
@@ -47,7 +47,7 @@ enum Way {
 /// A system that the client has joined; it has a seat once it was let in.
 #[derive(Debug)]
 struct Joined {
-    system: SystemId,
+    room: Arc<Room>,
     seat: Option<Seat>,
 }
 
@@ -118,7 +118,7 @@ impl Visitor {
         let Some(joined) = joined.as_mut() else {
             return Ok(());
         };
-        if joined.iter().any(|joined| joined.system == *system) {
+        if joined.iter().any(|joined| joined.room.system == *system) {
             return Ok(());
         }
         let allowed = self.members.joins_per_socket;
@@ -128,22 +128,19 @@ impl Visitor {
         // As a rule it is the only one.
         joined.reserve_exact(1);
         joined.push(Joined {
-            system: system.clone(),
+            room: self.members.enter(system),
             seat: None,
         });
-        self.members.one_more(system);
         Ok(())
     }
 
     /// Lets a member hear the room from now on; none when it has left meanwhile.
-    pub(crate) fn admit(self: &Arc<Self>, system: &SystemId) -> Option<Seat> {
+    pub(crate) fn admit(self: &Arc<Self>, system: &SystemId) -> Option<(Arc<Room>, Seat)> {
         let mut joined = self.lock();
         let mut joined = joined.iter_mut().flatten();
-        let joined = joined.find(|joined| joined.system == *system)?;
-        if joined.seat.is_none() {
-            joined.seat = self.members.seat(system, Arc::downgrade(self));
-        }
-        joined.seat
+        let Joined { room, seat } = joined.find(|joined| joined.room.system == *system)?;
+        let seat = seat.get_or_insert_with(|| room.seat(Arc::downgrade(self)));
+        Some((Arc::clone(room), *seat))
     }
 
     /// Leaves the room. Leaving a room that was never entered is fine.
@@ -152,7 +149,10 @@ impl Visitor {
         let Some(joined) = joined.as_mut() else {
             return;
         };
-        if let Some(i) = joined.iter().position(|joined| joined.system == *system) {
+        if let Some(i) = joined
+            .iter()
+            .position(|joined| joined.room.system == *system)
+        {
             let joined = joined.swap_remove(i);
             self.gone(&joined);
         }
@@ -167,22 +167,22 @@ impl Visitor {
     }
 
     fn gone(&self, joined: &Joined) {
-        self.members.one_less(&joined.system, joined.seat);
+        self.members.leave(&joined.room, joined.seat);
         if let Some(link) = self.link() {
-            link.forget(&joined.system);
+            link.forget(&joined.room.system);
         }
     }
 
     /// Tells the member on that seat of the room an event of it, unless it has left.
-    pub(crate) fn hear(&self, io: &SocketIo, (system, seat): (&SystemId, Seat), event: &Event) {
+    pub(crate) fn hear(&self, io: &SocketIo, (room, seat): (&Arc<Room>, Seat), event: &Event) {
         let joined = self.lock();
-        if Self::is_seated(&joined, system, seat) {
+        if Self::is_seated(&joined, room, seat) {
             self.tell(io, event);
         }
     }
 
-    fn is_seated(joined: &Option<Vec<Joined>>, system: &SystemId, seat: Seat) -> bool {
-        let seated = |joined: &Joined| joined.seat == Some(seat) && joined.system == *system;
+    fn is_seated(joined: &Option<Vec<Joined>>, room: &Arc<Room>, seat: Seat) -> bool {
+        let seated = |joined: &Joined| joined.seat == Some(seat) && Arc::ptr_eq(&joined.room, room);
         joined.iter().flatten().any(seated)
     }
 
@@ -190,14 +190,14 @@ impl Visitor {
     pub(crate) fn welcome(
         &self,
         io: &SocketIo,
-        (system, seat): (&SystemId, Seat),
+        (room, seat): (&Arc<Room>, Seat),
         events: &[Event],
         ack: Ack,
         answer: &wire::Ack<'_>,
     ) {
         let joined = self.lock();
         let ack = ack.with(answer);
-        if Self::is_seated(&joined, system, seat) {
+        if Self::is_seated(&joined, room, seat) {
             let first = events.iter().map(|event| &event.packet);
             let packets = first.chain(ack.as_ref().map(|(packet, _)| packet));
             let messages = packets.map(|packet| &packet.message);

@@ -2,6 +2,8 @@
 //!
 //! Shapes only: no rule is decided here and nothing is sent.
 
+use std::borrow::Cow;
+
 use chrono::{NaiveDateTime, Timelike};
 use serde::{Serialize, Serializer};
 
@@ -33,7 +35,7 @@ impl<'a> System<'a> {
             timer_seconds: system.timer_seconds,
             lease_seconds: system.lease_seconds,
             state: State::new(&system.id, shown),
-            clock: Clock::new(&system.id, shown.seq, now.wall(), stale_ms),
+            clock: Clock::new(&system.id, shown.seq, second(now.wall()), stale_ms),
         }
     }
 }
@@ -74,18 +76,23 @@ impl<'a> State<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Clock<'a> {
     pub system: &'a str,
-    #[serde(serialize_with = "without_millis")]
-    pub now: NaiveDateTime,
+    /// As [`second`] has it, which is the same for all who are told at the same moment.
+    pub now: Cow<'a, str>,
     pub seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_ms: Option<u64>,
 }
 
 impl<'a> Clock<'a> {
-    pub(crate) fn new(system: &'a SystemId, seq: u64, now: Wall, stale_ms: Option<u64>) -> Self {
+    pub(crate) fn new(
+        system: &'a SystemId,
+        seq: u64,
+        now: impl Into<Cow<'a, str>>,
+        stale_ms: Option<u64>,
+    ) -> Self {
         Self {
             system: system.as_str(),
-            now: now.local(),
+            now: now.into(),
             seq,
             stale_ms,
         }
@@ -190,8 +197,7 @@ impl<'a> Ready<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct RawFrame {
     pub mode: &'static str,
-    #[serde(serialize_with = "without_millis")]
-    pub timestamp: NaiveDateTime,
+    pub timestamp: String,
     #[serde(serialize_with = "with_millis")]
     pub since: Option<NaiveDateTime>,
     #[serde(serialize_with = "with_millis")]
@@ -207,7 +213,7 @@ impl RawFrame {
         let run = run.as_ref().filter(|run| run.remaining_ms != Some(0));
         Self {
             mode: run.map_or("wait_mode", |run| legacy_mode(run.mode)),
-            timestamp: now.wall().local(),
+            timestamp: second(now.wall()),
             since: run.map(|run| run.start),
             to: run.and_then(|run| run.end),
             stale_ms,
@@ -287,8 +293,9 @@ fn with_millis<S: Serializer>(time: &Option<NaiveDateTime>, out: S) -> Result<S:
     }
 }
 
-fn without_millis<S: Serializer>(time: &NaiveDateTime, out: S) -> Result<S::Ok, S::Error> {
-    // A format that is read anew for each text takes longer than all the rest of a clock.
-    let time = time.with_nanosecond(0).unwrap_or(*time);
-    out.collect_str(&format_args!("{time:?}"))
+/// A second of the server's local time.
+pub(crate) fn second(now: Wall) -> String {
+    let now = now.local();
+    // A format that is read anew for each text takes longer.
+    format!("{:?}", now.with_nanosecond(0).unwrap_or(now))
 }
