@@ -107,10 +107,10 @@ impl AsyncRead for Connection {
         let stream = self.link.stream();
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read(buf.initialize_unfilled()) {
+            match stream.try_read_buf(buf) {
                 // The readiness was old news and is forgotten now.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|bytes| buf.advance(bytes))),
+                read => return Poll::Ready(read.map(|_| ())),
             }
         }
     }

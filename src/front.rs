@@ -55,30 +55,32 @@ impl Front {
 
     async fn socket_io(&self, mut request: Request) -> Result<Response, ApiError> {
         origin::check(&self.origins, request.headers())?;
-        let link = self.tie(&mut request);
+        let tied = self.tie(&mut request);
         release(&mut request);
         let Ok(answer) = self.socket_io.clone().oneshot(request).await;
-        if let Some(link) = link
+        if let Some((link, opens)) = tied
             && answer.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            link.begin();
+            link.begin(opens);
         }
         Ok(answer.map(Body::new))
     }
 
     /// Lets a session that this request opens find the link in its extensions, and one that goes on over it among the
-    /// [`Connections`]. Returns the link of what becomes a websocket of Socket.IO, if it is granted.
-    fn tie(&self, request: &mut Request) -> Option<Arc<Link>> {
+    /// [`Connections`]. Returns the link of what becomes a websocket of Socket.IO, if it is granted, and whether it opens a
+    /// session.
+    fn tie(&self, request: &mut Request) -> Option<(Arc<Link>, bool)> {
         let weak = request.extensions_mut().remove::<Weak<Link>>()?;
         let link = weak.upgrade()?;
         if parameter(request, "transport")? != "websocket" {
             return None;
         }
-        match parameter(request, "sid") {
-            Some(session) => self.connections.expect(&session, &link),
-            None => drop(request.extensions_mut().insert(weak)),
+        if let Some(session) = parameter(request, "sid") {
+            self.connections.expect(&session, &link);
+            return Some((link, false));
         }
-        Some(link)
+        request.extensions_mut().insert(weak);
+        Some((link, true))
     }
 }
 

@@ -77,9 +77,10 @@ impl Link {
         std::mem::replace(&mut self.lock().session, session)
     }
 
-    /// The answer that is written next makes it a websocket.
-    pub(crate) fn begin(&self) {
-        self.lock().out.begin();
+    /// The answer that is written next makes it a websocket; one that opens a session goes out together with the packet
+    /// that says so, which the library writes as soon as it has the websocket.
+    pub(crate) fn begin(&self, opens: bool) {
+        self.lock().out.begin(opens);
     }
 
     /// Its client is about to get its connect packet, and no message before it.

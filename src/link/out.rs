@@ -67,6 +67,8 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct Out {
     library: Frames,
+    /// The head of an answer that goes out with what is written next.
+    held: Option<Vec<u8>>,
     way: Way,
     waiting: Option<Box<Waiting>>,
     /// Messages that may wait, besides the newest states.
@@ -100,6 +102,7 @@ impl Out {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             library: Frames::default(),
+            held: None,
             way: Way::Library,
             waiting: None,
             most,
@@ -107,9 +110,11 @@ impl Out {
         }
     }
 
-    /// The answer that the library writes next makes it a websocket.
-    pub(crate) fn begin(&mut self) {
+    /// The answer that the library writes next makes it a websocket. With `held`, its head goes out in one piece with the
+    /// packet that the library writes after it.
+    pub(crate) fn begin(&mut self, held: bool) {
         self.library.begin();
+        self.held = held.then(Vec::new);
     }
 
     /// A client is about to get its connect packet here, and no message before it.
@@ -208,6 +213,9 @@ impl Out {
         bytes: &[io::IoSlice<'_>],
         mut write: impl FnMut(&[io::IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        if self.held.is_some() {
+            return self.write_held(bytes, write);
+        }
         // Once our messages go straight, the library's have no order with them: pings need not wait for all of ours.
         let mut one = |bytes: &[u8]| write(&[io::IoSlice::new(bytes)]);
         let free = if self.is_straight() {
@@ -219,7 +227,42 @@ impl Out {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let written = write(bytes)?;
-        let mut left = written;
+        self.pass(bytes, written);
+        self.hand_over();
+        Ok(written)
+    }
+
+    /// The same while there is a head of an answer, which is kept, or what is left of it goes first.
+    fn write_held(
+        &mut self,
+        bytes: &[io::IoSlice<'_>],
+        write: impl FnOnce(&[io::IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let held = self.held.get_or_insert_default();
+        if self.library.in_head() {
+            bytes.iter().for_each(|part| held.extend_from_slice(part));
+            let all = bytes.iter().map(|part| part.len()).sum();
+            self.pass(bytes, all);
+            return Ok(all);
+        }
+        let first = [io::IoSlice::new(held)];
+        let together: Vec<_> = first.iter().chain(bytes).copied().collect();
+        let written = write(&together)?;
+        let Some(written) = written.checked_sub(held.len()) else {
+            held.drain(..written);
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        self.held = None;
+        self.pass(bytes, written);
+        // Nothing at all would be taken for the end of the stream.
+        match written {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            some => Ok(some),
+        }
+    }
+
+    /// Follows so many bytes of what the library writes.
+    fn pass(&mut self, bytes: &[io::IoSlice<'_>], mut left: usize) {
         for part in bytes {
             let part = &part[..left.min(part.len())];
             left -= part.len();
@@ -230,8 +273,6 @@ impl Out {
                 }
             });
         }
-        self.hand_over();
-        Ok(written)
     }
 
     fn hand_over(&mut self) {

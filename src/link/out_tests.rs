@@ -119,6 +119,8 @@ impl Library {
     }
 }
 
+const HEAD: &[u8] = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n";
+
 /// A websocket on which this message of the library has passed.
 fn begun(first: &str) -> (Out, Stream) {
     let mut out = Out::new(64);
@@ -127,9 +129,8 @@ fn begun(first: &str) -> (Out, Stream) {
         room: usize::MAX,
     };
     let mut library = Library::default();
-    let head = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n";
-    library.buffer.extend(head);
-    out.begin();
+    library.buffer.extend(HEAD);
+    out.begin(false);
     library.frame(first);
     library.write_all(&mut out, &mut stream);
     stream.taken.clear();
@@ -288,11 +289,11 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
         room: 0,
     };
     let mut library = Library::default();
-    library.buffer.extend(b"HTTP/1.1 101 Switching\r\n\r\n");
-    let head = library.buffer.len();
-    out.begin();
-    library.frame(if opened_here { "0{}" } else { "3probe" });
+    out.begin(opened_here);
     stream.room = usize::MAX;
+    library.buffer.extend(HEAD);
+    library.write_all(&mut out, &mut stream);
+    library.frame(if opened_here { "0{}" } else { "3probe" });
     library.write_all(&mut out, &mut stream);
     if opened_here {
         out.await_connect();
@@ -333,7 +334,7 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
     stream.room = usize::MAX;
     library.write(&mut out, &mut stream, false);
     out.flush(|bytes| stream.write(bytes)).unwrap();
-    let texts = parse(stream.taken.split_off(head));
+    let texts = parse(stream.taken.split_off(HEAD.len()));
     let heard = texts.iter().filter(|text| text.starts_with("42"));
     let heard = heard
         .map(|text| number(text, "\"n\":"))
@@ -353,6 +354,39 @@ fn no_message_overtakes_what_the_library_still_holds() {
         straight > 3_900,
         "{straight} of 4,000 came to be written straight"
     );
+}
+
+#[test]
+fn the_answer_that_opens_a_session_goes_out_with_its_first_packet() {
+    for most in [usize::MAX, 1, 7, HEAD.len(), HEAD.len() + 2] {
+        let mut out = Out::new(64);
+        let mut stream = Stream {
+            taken: Vec::new(),
+            room: most,
+        };
+        let mut library = Library::default();
+        out.begin(true);
+        let (one, other) = HEAD.split_at(10);
+        for part in [one, other] {
+            library.buffer.extend(part);
+            library.write(&mut out, &mut stream, false);
+            assert!(stream.taken.is_empty() && library.buffer.is_empty());
+        }
+        library.frame("0{}");
+        let all = [HEAD, &library.buffer].concat();
+        library.write(&mut out, &mut stream, true);
+        assert_eq!(stream.taken, all[..most.min(all.len())]);
+        while !library.buffer.is_empty() {
+            stream.room = most;
+            library.write(&mut out, &mut stream, true);
+        }
+        assert_eq!(stream.taken, all);
+        out.await_connect();
+        library.frame("40{}");
+        stream.room = usize::MAX;
+        library.write_all(&mut out, &mut stream);
+        assert!(out.is_connected());
+    }
 }
 
 #[test]
