@@ -30,6 +30,9 @@ pub use url::{RedisUrl, StoreUrl};
 /// Actions kept per system; older ones are forgotten.
 pub const HISTORY_KEPT: u32 = 1000;
 
+/// Changes of one transaction at the most: bounds how long a `stop` waits for the commit in hand.
+const GROUP: usize = 256;
+
 /// Changes that a reader of the feed may be behind before it is told that it lagged, and reads the store again.
 const FEED_CAPACITY: usize = 4096;
 
@@ -92,8 +95,17 @@ impl Store {
     /// # Errors
     /// When it cannot be opened, belongs to another process, or was written by a newer version.
     pub async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+        Self::open_in_groups(url, GROUP).await
+    }
+
+    /// The same, with so many changes of one transaction at the most, but at least one: with one, each change has an
+    /// fsync of its own, against which groups are measured. Redis groups by itself, whatever is said here.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_in_groups(url: &StoreUrl, most: usize) -> Result<Self, OpenError> {
         match url {
-            StoreUrl::Sqlite(path) => Sqlite::open(path).map(Self::Sqlite),
+            StoreUrl::Sqlite(path) => Sqlite::open(path, most.max(1)).map(Self::Sqlite),
             StoreUrl::Redis(url) => Redis::open(url).await.map(Self::Redis),
         }
     }

@@ -95,7 +95,7 @@ enum Read {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, most: usize) -> Result<Self, OpenError> {
         let fail = |what: &str, cause: &dyn std::fmt::Display| {
             OpenError(format!("the store {} {what}: {cause}", path.display()))
         };
@@ -133,6 +133,7 @@ impl Sqlite {
         };
         let (written, herald) = herald(shared.feed.clone(), shared.ended.clone().drop_guard());
         let writing = Writer {
+            most,
             file: StoreFile {
                 connection: writer,
                 lock,

@@ -22,9 +22,6 @@ use crate::store::lean::Lean;
 use crate::store::{CommitError, HISTORY_KEPT, ReadError};
 use crate::time::BootId;
 
-/// Changes of one transaction at the most: bounds how long a `stop` waits for the commit in hand.
-const GROUP: usize = 256;
-
 /// What could not be written is tried again after this time.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
@@ -54,6 +51,8 @@ impl Copied {
 
 /// The thread that writes.
 pub(super) struct Writer {
+    /// Changes of one transaction at the most.
+    pub(super) most: usize,
     pub(super) file: StoreFile,
     pub(super) states: Arc<DashMap<SystemId, Copied>>,
     pub(super) written: mpsc::Sender<Written>,
@@ -64,7 +63,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn run(mut self) {
-        while let Some(group) = self.queue.0.pop(GROUP, self.patience()) {
+        while let Some(group) = self.queue.0.pop(self.most, self.patience()) {
             self.serve(group);
         }
         self.file.close();
