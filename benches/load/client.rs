@@ -51,17 +51,20 @@ impl Http {
                 0,
                 "closed"
             );
-            let text = std::str::from_utf8(&self.buffer).unwrap();
-            let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                continue;
-            };
-            let length = head.split("content-length: ").nth(1).expect("a length");
-            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
-            if body.len() >= length {
+            if let Some((head, body)) = whole(&self.buffer) {
                 return head.starts_with("HTTP/1.1 200").then(|| body.to_owned());
             }
         }
     }
+}
+
+/// Head and body of an answer, once all of it has come.
+pub(crate) fn whole(answer: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let length = head.split("content-length: ").nth(1).expect("a length");
+    let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+    (body.len() >= length).then_some((head, body))
 }
 
 /// A Socket.IO client, protocol v5, on a websocket.

@@ -1,7 +1,8 @@
 //! The load program: the numbers of README, measured on the real binary over loopback. `make bench` runs all of it;
-//! `cargo bench --bench load -- latency systems durable fanout` runs what is named. `scale` has its own table and runs only
+//! `cargo bench --bench load -- latency systems commands fanout` runs what is named. `scale` has its own table and runs only
 //! when it is named alone: it needs Redis and Node. So do two parts of `fanout`: `smoke`, the short form of it,
-//! and `rooms`, as many rooms as clients against one; `floor` is a server of it.
+//! and `rooms`, as many rooms as clients against one; `floor` is a server of it. `alone` is a server of `commands`, and
+//! `flame FILE` is what `make bench-flame` draws.
 //!
 //! Measures only: whether a number is good enough is for who reads it, but for `smoke`, which fails.
 
@@ -9,7 +10,7 @@
 #![allow(clippy::print_stdout, reason = "what it measures is printed")]
 
 mod client;
-mod durable;
+mod commands;
 mod fanout;
 #[path = "../peers/floor.rs"]
 mod floor;
@@ -42,18 +43,21 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|a| !a.starts_with("--"))
         .collect();
-    match named.join(" ").as_str() {
-        "floor" => floor::serve(),
-        "smoke" => return fanout::smoke(),
-        "rooms" => fanout::rooms(),
-        "scale" => runtime().block_on(scale::measure()),
-        _ => one_table(|name| named.is_empty() || named.iter().any(|n| n == name)),
+    let names: Vec<&str> = named.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        ["floor"] => floor::serve(),
+        ["alone", store, config] => commands::alone(store, config),
+        ["flame", file] => commands::flame(file),
+        ["smoke"] => return fanout::smoke(),
+        ["rooms"] => fanout::rooms(),
+        ["scale"] => runtime().block_on(scale::measure()),
+        names => one_table(|name| names.is_empty() || names.contains(&name)),
     }
     ExitCode::SUCCESS
 }
 
 fn one_table(wanted: impl Fn(&str) -> bool) {
-    if ["latency", "systems", "durable"].into_iter().any(&wanted) {
+    if ["latency", "systems", "commands"].into_iter().any(&wanted) {
         println!("| what | measured |\n|---|---|");
     }
     runtime().block_on(async {
@@ -63,10 +67,10 @@ fn one_table(wanted: impl Fn(&str) -> bool) {
         if wanted("systems") {
             systems::measure().await;
         }
-        if wanted("durable") {
-            durable::measure().await;
-        }
     });
+    if wanted("commands") {
+        commands::measure();
+    }
     if wanted("fanout") {
         println!();
         fanout::measure();

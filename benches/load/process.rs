@@ -33,6 +33,13 @@ impl Gateway {
         ))
     }
 
+    /// Starts this program itself as a server of that name, with the store and the configuration of a gateway.
+    pub(crate) fn of_ours(name: &str, folder: &Path, config: &str) -> Self {
+        let mut command = program::command(std::env::current_exe().unwrap().to_str().unwrap());
+        command.arg(name);
+        Self::of(program::start_as(command, folder, config))
+    }
+
     /// Starts a command that says where it listens.
     pub(crate) fn listening(command: Command) -> Self {
         Self::of(program::listening(command, |_| ()))
@@ -41,6 +48,10 @@ impl Gateway {
     fn of((child, address): (Child, SocketAddr)) -> Self {
         let process = Process::new(child);
         Self { address, process }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub(crate) fn resident_kib(&self) -> f64 {

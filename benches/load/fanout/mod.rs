@@ -27,6 +27,7 @@ use server::Kind;
 
 use crate::now;
 
+pub(crate) use cores::{open_many_files, own_cpu_s};
 pub(crate) use smoke::smoke;
 
 const CLIENTS: [usize; 3] = [1000, 3000, 9000];
@@ -51,7 +52,7 @@ const fn plan(clients: usize, rooms: usize, systems: usize) -> Cell {
 pub(crate) fn measure() {
     let start = now();
     let mut report = Report::new(server::versions());
-    cores::open_many_files();
+    open_many_files();
     let cores = Cores::take();
     let mut results = Results::default();
     for round in 1..=ROUNDS {
@@ -69,7 +70,7 @@ pub(crate) fn measure() {
 
 /// As many rooms as clients against one room, alone.
 pub(crate) fn rooms() {
-    cores::open_many_files();
+    open_many_files();
     let cores = Cores::take();
     let mut results = Results::default();
     for _ in 0..ROUNDS {
