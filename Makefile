@@ -8,8 +8,8 @@ CLIENT_SOURCES := $(shell find client/src client/public client/scripts client/in
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help run test faults check screenshots mutants bench bench-fanout bench-plots bench-smoke bench-scale prepare-peers prepare-server run-server prepare-client run-client prepare-tests \
-	prepare-faketime prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
+.PHONY: help run test faults check screenshots mutants bench bench-fanout bench-flame bench-plots bench-smoke bench-scale prepare-peers prepare-server run-server prepare-client run-client prepare-tests \
+	prepare-faketime prepare-perf prepare-redis prepare-browser prepare-chromium prepare-ws-server run-ws-server prepare-react-clock run-react-clock
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -74,6 +74,14 @@ bench: prepare-client prepare-peers ## Measure the numbers of README
 bench-fanout: prepare-client prepare-peers ## Measure many sockets alone, beside socket.io on Bun and Node, and Python
 	cargo bench --locked --bench load -- fanout
 
+# Whole stacks need frame pointers, in SQLite too: a build of its own.
+bench-flame: prepare-client prepare-perf target/tools/bin/inferno-flamegraph ## Draw where the time of durable commands goes, into docs/performance
+	RUSTFLAGS="-C force-frame-pointers=yes" CFLAGS="-fno-omit-frame-pointer" \
+		cargo bench --locked --bench load --target-dir target/flame -- flame $(CURDIR)/target/flame/perf.data
+	perf script --input target/flame/perf.data | target/tools/bin/inferno-collapse-perf >target/flame/commands.folded
+	target/tools/bin/inferno-flamegraph --title "Durable commands: timer and stop over 1,000 systems, 64 connections" \
+		--minwidth 0.2 target/flame/commands.folded >docs/performance/commands-flame.svg
+
 bench-plots: ## Put the plots of the last of these measurements into docs/performance
 	mkdir -p docs/performance
 	cp target/fanout/*.svg docs/performance/
@@ -93,6 +101,13 @@ prepare-browser: tests/browser/node_modules/.stamp prepare-chromium
 prepare-faketime:
 	@compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null && [[ -e /usr/share/zoneinfo/Europe/Paris ]] || { \
 		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes faketime tzdata; }
+
+prepare-perf:
+	@command -v perf >/dev/null || { \
+		$(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes linux-perf; }
+
+target/tools/bin/inferno-flamegraph:
+	cargo install inferno --version 0.12.8 --locked --no-default-features --features cli --root target/tools
 
 # Tests start servers of their own, on sockets in their own folders: whether the one of the package runs does not matter.
 prepare-redis:
