@@ -20,12 +20,12 @@ use crate::connection::Connections;
 use crate::error::ApiError;
 use crate::http::shape;
 use crate::link::Link;
-use crate::origin;
+use crate::{origin, query};
 
 /// All that Engine.IO reads of the headers of a request, which has one of them: of a POST, and of a websocket.
 const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::SEC_WEBSOCKET_KEY];
 
-/// As a service, which a clone of is cheap.
+/// As a service, of which each request has a clone.
 pub(crate) fn service(
     front: Arc<Front>,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send {
@@ -39,18 +39,26 @@ pub(crate) fn service(
 pub(crate) struct Front {
     pub socket_io: SocketIoService<Router>,
     pub http: Router,
+    /// The largest body of a request of HTTP. Socket.IO has its own limit.
+    pub body_bytes: usize,
     pub origins: Arc<Origins>,
     pub connections: Arc<Connections>,
 }
 
 impl Front {
     async fn answer(&self, request: Request) -> Response {
-        if is_socket_io(&request) {
-            let answer = self.socket_io(request).await;
-            return answer.unwrap_or_else(IntoResponse::into_response);
-        }
+        let answer = if is_socket_io(&request) {
+            self.socket_io(request).await
+        } else {
+            self.http(request).await
+        };
+        answer.unwrap_or_else(|error| shape(error.into_response()))
+    }
+
+    async fn http(&self, request: Request) -> Result<Response, ApiError> {
+        query::check_length(request.body(), self.body_bytes)?;
         let Ok(answer) = self.http.clone().oneshot(request).await;
-        shape(answer)
+        Ok(shape(answer))
     }
 
     async fn socket_io(&self, mut request: Request) -> Result<Response, ApiError> {
@@ -107,12 +115,6 @@ fn release(request: &mut Request) {
 fn is_socket_io(request: &Request) -> bool {
     let below = request.uri().path().strip_prefix("/socket.io");
     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-}
-
-/// True for what makes a connection a websocket, of whatever kind, if it is granted.
-pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let to = headers.get(header::UPGRADE);
-    to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn parameter<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {

@@ -30,7 +30,7 @@ use crate::{console, legacy, wire};
 
 mod list;
 
-/// What the handlers need, behind one pointer: each request has its own.
+/// What the handlers need.
 pub(crate) struct App {
     pub gateway: Gateway,
     pub ticks: watch::Receiver<Moment>,
@@ -65,7 +65,7 @@ pub const ROUTES: [&str; 18] = [
     "GET /{file}",
 ];
 
-/// Every route of the gateway but Socket.IO's, which is a layer around them.
+/// Every route of the gateway but Socket.IO's: [`crate::front`] tells the two apart.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/systems", get(list::systems))

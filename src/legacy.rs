@@ -16,11 +16,10 @@ use axum::routing::MethodRouter;
 use crate::command::SystemId;
 use crate::console;
 use crate::error::ApiError;
-use crate::front::asks_for_websocket;
 use crate::gateway::Gateway;
 use crate::http::{App, on_command};
 use crate::origin;
-use crate::query::Verb;
+use crate::query::{Verb, asks_for_websocket};
 use crate::wire::{LegacyAction, RawFrame};
 
 /// The original showed the last ten.

@@ -1,7 +1,7 @@
 //! acequia: a gateway for irrigation. Many systems, one room each; what happens is durable before anybody hears of it.
 //!
 //! ```text
-//!  http ────────┐
+//!  front: http ─┐
 //!  legacy ──────┼─ Command ─> gateway ─> engine ─> store.commit ─> changes() ─┬─> rooms ─> room "north": state, action
 //!  simulator ───┘ (HTTP only)  │   │    (pure)     (durable)      (the feed)  └─> deadlines: the next one moved
 //!                              │   └─ deadlines settle what is due the same way
@@ -15,8 +15,8 @@
 //!    no clock.
 //! 2. Nothing is live before it is durable, but for what closes a valve while the disk of one machine does not write. The
 //!    store owns the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
-//! 3. Only `http`, `legacy`, `socket`, `rooms`, `event`, `visitor` and `error` use `wire`. Only `socket`, `rooms` and
-//!    `visitor` know socketioxide. `rooms` never writes to the store; `socket` never submits. What is said to a client
+//! 3. Only `http`, `legacy`, `socket`, `rooms`, `event`, `visitor` and `error` use `wire`. Only `front`, `socket`,
+//!    `rooms` and `visitor` know socketioxide. `rooms` never writes to the store; `socket` never submits. What is said to a client
 //!    goes through its `visitor`, and on a websocket through its `link`: one order.
 //! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
 //!    them elsewhere). Where several machines share a store, its clock is the only one.
@@ -143,6 +143,7 @@ pub async fn run(
     let front = Arc::new(Front {
         socket_io,
         http: http::router(Arc::new(app)),
+        body_bytes: limits.body_bytes,
         origins,
         connections: Arc::clone(&connections),
     });

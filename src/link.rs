@@ -176,9 +176,13 @@ impl Link {
         self.cut(&mut self.lock());
     }
 
-    /// Nothing is written any more.
+    /// Nothing is written any more, but for an answer that was to wait for more.
     pub(crate) fn shut_writes(&self) -> io::Result<()> {
-        self.lock().out.close();
+        let held = self.lock().out.close();
+        if let Some(held) = held {
+            // As much as the stream takes, which as a rule is all.
+            let _ = self.stream.try_write(&held);
+        }
         SockRef::from(&self.stream).shutdown(Shutdown::Write)
     }
 

@@ -5,8 +5,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
+use indexmap::IndexMap;
 use slab::Slab;
 
 use crate::command::SystemId;
@@ -18,7 +17,9 @@ pub(crate) type Seat = usize;
 /// The rooms that have members.
 #[derive(Debug)]
 pub(crate) struct Members {
-    rooms: DashMap<SystemId, Arc<Room>>,
+    /// As they came, as far as none has gone: so do their clients lie in memory, here and in the kernel, and whoever tells
+    /// all of them goes through that in its order.
+    rooms: Mutex<IndexMap<SystemId, Arc<Room>>>,
     pub joins_per_socket: usize,
 }
 
@@ -41,7 +42,7 @@ struct Inside {
 /// The `seq` that the members of a room have seen last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Its first member waits for its snapshot.
+    /// Its first member waits for its snapshot, or its last one has gone.
     #[default]
     Nothing,
     Seq(u64),
@@ -66,59 +67,64 @@ pub(crate) struct Portion {
 impl Members {
     pub(crate) fn new(joins_per_socket: usize) -> Self {
         Self {
-            rooms: DashMap::new(),
+            rooms: Mutex::default(),
             joins_per_socket,
         }
     }
 
     /// The room of a system, with one more member.
     pub(crate) fn enter(&self, system: &SystemId) -> Arc<Room> {
-        let room = self.rooms.entry(system.clone()).or_insert_with(|| {
+        let mut rooms = self.lock();
+        let room = rooms.entry(system.clone()).or_insert_with(|| {
             Arc::new(Room {
                 system: system.clone(),
                 inside: Mutex::default(),
             })
         });
         room.lock().members += 1;
-        Arc::clone(&room)
+        Arc::clone(room)
     }
 
     /// One who has entered is gone, from its seat if it has one.
     pub(crate) fn leave(&self, room: &Room, seat: Option<Seat>) {
-        if let Entry::Occupied(entry) = self.rooms.entry(room.system.clone()) {
-            let mut inside = room.lock();
-            if let Some(seat) = seat {
-                inside.seats.try_remove(seat);
-            }
-            inside.members -= 1;
-            if inside.members == 0 {
-                entry.remove();
-            }
+        let mut rooms = self.lock();
+        let mut inside = room.lock();
+        if let Some(seat) = seat {
+            inside.seats.try_remove(seat);
+        }
+        inside.members -= 1;
+        if inside.members == 0 {
+            inside.shown = Shown::Nothing;
+            rooms.swap_remove(&room.system);
         }
     }
 
     /// The room of a system; none where that has no members.
     pub(crate) fn room(&self, system: &SystemId) -> Option<Arc<Room>> {
-        Some(Arc::clone(&*self.rooms.get(system)?))
+        self.lock().get(system).cloned()
     }
 
     /// What the members of the room of a system have seen; none where that has no members.
     pub(crate) fn shown(&self, system: &SystemId) -> Option<Shown> {
-        self.rooms.get(system).map(|room| room.shown())
+        self.room(system).map(|room| room.shown())
     }
 
     /// How many rooms have members, and how many members they have: a socket counts in each of its rooms.
     pub(crate) fn count(&self) -> (usize, usize) {
-        let rooms = self.rooms.iter();
-        rooms.fold((0, 0), |(rooms, members), room| {
-            (rooms + 1, members + room.lock().members)
-        })
+        let rooms = self.rooms();
+        let members = rooms.iter().map(|room| room.lock().members);
+        (rooms.len(), members.sum())
     }
 
     /// The rooms that have members.
     pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
-        let rooms = self.rooms.iter();
-        rooms.map(|room| Arc::clone(&room)).collect()
+        self.lock().values().cloned().collect()
+    }
+
+    /// A panic under this lock leaves a list that is still a list.
+    fn lock(&self) -> MutexGuard<'_, IndexMap<SystemId, Arc<Room>>> {
+        let locked = self.rooms.lock();
+        locked.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

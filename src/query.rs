@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -28,23 +28,38 @@ pub(crate) struct Asked {
     pub by: Option<By>,
 }
 
+/// True for what makes a connection a websocket, of whatever kind, if it is granted.
+pub(crate) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let to = headers.get(header::UPGRADE);
+    to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Refuses a body that says that it is larger than one may be.
+///
+/// # Errors
+/// `too_large`.
+pub(crate) fn check_length(body: &Body, most: usize) -> Result<(), ApiError> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    Ok(())
+}
+
+fn too_large(most: usize) -> ApiError {
+    let message = format!("a body may have {most} bytes");
+    ApiError::new(Code::TooLarge, message)
+}
+
 /// Reads a body to its end.
 ///
 /// # Errors
-/// `too_large`, also before it was read if it says so; `bad_request`.
+/// `too_large`; `bad_request`.
 pub(crate) async fn body(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let most = limits.body_bytes;
-    let too_large = || {
-        let message = format!("a body may have {most} bytes");
-        ApiError::new(Code::TooLarge, message)
-    };
-    if body.size_hint().lower() > most as u64 {
-        return Err(too_large());
-    }
     let time = Duration::from_millis(limits.header_timeout_ms);
     match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(too_large(most)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
         Err(_) => Err(ApiError::bad_request("the body took too long to arrive")),
     }

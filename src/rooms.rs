@@ -244,8 +244,8 @@ impl Rooms {
         });
         let mut read = stream::iter(behind)
             .map(|(room, seen, state)| async move {
-                let actions = store.history(&room.system, ACTIONS_TOLD_AGAIN, None);
-                let actions = actions.await;
+                let system = &room.system;
+                let actions = store.history(system, ACTIONS_TOLD_AGAIN, None).await;
                 (room, seen, state, actions)
             })
             .buffered(HISTORIES_AT_ONCE);
@@ -305,7 +305,9 @@ impl Untold {
         }
         let rooms = members.rooms().into_iter();
         let rooms = rooms.filter(|room| !late.contains(&Arc::as_ptr(room)));
-        self.0.extend(rooms.map(|room| (room, ALL)));
+        // Who waits for the first snapshot of a room sees this second with it.
+        let watched = rooms.filter(|room| room.shown() != Shown::Nothing);
+        self.0.extend(watched.map(|room| (room, ALL)));
     }
 }
 

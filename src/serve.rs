@@ -27,7 +27,8 @@ use tower::{Service, ServiceExt};
 use crate::config::Limits;
 use crate::connection::{Connection, Connections};
 use crate::error::ApiError;
-use crate::front::asks_for_websocket;
+use crate::http::shape;
+use crate::query::asks_for_websocket;
 
 /// Who comes when it is full must say quickly what it is about, or nobody gets through to a `stop`.
 const CROWD_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -191,7 +192,7 @@ async fn connection<S: Answers>(
     let link = stream.link();
     let answering = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        // Nobody else has anything to write to beside its answers.
+        // Only a websocket is written to beside the answers to its requests.
         if asks_for_websocket(request.headers()) {
             request.extensions_mut().insert(Weak::clone(&link));
         }
@@ -203,7 +204,7 @@ async fn connection<S: Answers>(
                 tokio::task::yield_now().await;
             }
             if crowded && !is_stop(&request) {
-                let refused = ApiError::overloaded().into_response();
+                let refused = shape(ApiError::overloaded().into_response());
                 return Ok(refused.map(Either::Right));
             }
             let answer = service.oneshot(request).await;

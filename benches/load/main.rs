@@ -1,7 +1,7 @@
 //! The load program: the numbers of README, measured on the real binary over loopback. `make bench` runs all of it;
-//! `cargo bench --bench load -- latency systems commands fanout` runs what is named. `scale` has its own table and runs only
-//! when it is named alone: it needs Redis and Node. So do two parts of `fanout`: `smoke`, the short form of it,
-//! and `rooms`, as many rooms as clients against one; `floor` is a server of it. `alone` is a server of `commands`, and
+//! `cargo bench --bench load -- latency systems commands fanout` runs what is named. Only when they are named alone run
+//! `scale`, which has its own table and needs Redis and Node, and two parts of `fanout`: `smoke`, the short form of it, and
+//! `rooms`, as many rooms as clients against one. `floor` is a server of `fanout`, `alone` one of `commands`, and
 //! `flame FILE` is what `make bench-flame` draws.
 //!
 //! Measures only: whether a number is good enough is for who reads it, but for `smoke`, which fails.

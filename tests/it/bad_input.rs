@@ -333,6 +333,15 @@ async fn a_body_that_is_too_large_is_refused_and_the_connection_of_others_goes_o
             answer.text
         );
     }
+    for (method, path) in [
+        (Method::GET, "/systems"),
+        (Method::PUT, "/stop"),
+        (Method::POST, "/nowhere"),
+        (Method::POST, "/systems/nowhere/stop"),
+    ] {
+        let answer = gateway.http.send(method, path, &[], large.clone()).await;
+        assert_eq!(answer.error_code(), "too_large", "{path}");
+    }
     // In pieces, so that nobody knows the length before.
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     let head =

@@ -2,6 +2,8 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::fixture::{
@@ -47,6 +49,19 @@ async fn moved(gateway: &Gateway, receive_buffer: Option<u32>) -> WebSocket {
     assert_eq!(pong.into_text().unwrap().as_str(), "3probe");
     stream.send(Message::text("5")).await.unwrap();
     stream
+}
+
+#[tokio::test]
+async fn the_answer_to_who_cannot_have_a_websocket_of_http_1_0_goes_out_all_the_same() {
+    let gateway = gateway("").await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\nHost: x\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    tokio::time::timeout(WATCHDOG, read).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.0 101 "), "{answer:?}");
 }
 
 /// What came, up to the state of `seq`: states in their order, and no clock ahead of them.

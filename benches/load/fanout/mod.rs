@@ -76,7 +76,7 @@ pub(crate) fn rooms() {
     for _ in 0..ROUNDS {
         measure_rooms(cores, &mut results);
     }
-    Report::new(server::versions()).many_rooms(&results);
+    Report::default().many_rooms(&results);
 }
 
 fn measure_all(round: usize, cores: Cores, results: &mut Results) {

@@ -15,6 +15,7 @@ const BUSY: f64 = 0.85;
 /// What many rooms may cost more than one.
 const MANY_ROOMS_LIMIT: f64 = 1.3;
 
+#[derive(Default)]
 pub(crate) struct Report {
     text: String,
 }
