@@ -1,7 +1,9 @@
 //! Where a request goes: to Socket.IO, or to the routes of HTTP.
 //!
 //! Before the library gets one of Socket.IO, its origin is checked, its websocket is tied to its session, and what the
-//! session would keep of it for life is let go of. When the first message may be written straight is for the link to see.
+//! session would keep of it for life is let go of. A websocket that opens a session is answered here, and the library gets
+//! the bare connection: it would keep some 700 bytes more. When the first message may be written straight is for the link
+//! to see.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -10,13 +12,16 @@ use std::sync::{Arc, Weak};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::{OnUpgrade, Parts};
+use hyper_util::rt::TokioIo;
 use socketioxide::service::SocketIoService;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::config::Origins;
-use crate::connection::Connections;
+use crate::connection::{Connection, Connections};
 use crate::error::ApiError;
 use crate::http::shape;
 use crate::link::Link;
@@ -63,33 +68,71 @@ impl Front {
 
     async fn socket_io(&self, mut request: Request) -> Result<Response, ApiError> {
         origin::check(&self.origins, request.headers())?;
-        let tied = self.tie(&mut request);
+        let link = request.extensions_mut().remove::<Weak<Link>>();
+        let link = link.and_then(|link| link.upgrade());
+        let link = link.filter(|_| is(&request, "transport", "websocket"));
+        if let Some(link) = &link {
+            if let Some((address, accept)) = opening(&request) {
+                self.open(link, &mut request, address);
+                return Ok(switching(&accept));
+            }
+            if let Some(session) = parameter(&request, "sid") {
+                self.connections.expect(&session, link);
+            }
+        }
         release(&mut request);
         let Ok(answer) = self.socket_io.clone().oneshot(request).await;
-        if let Some((link, opens)) = tied
+        if let Some(link) = link
             && answer.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            link.begin(opens);
+            link.begin(false);
         }
         Ok(answer.map(Body::new))
     }
 
-    /// Lets a session that this request opens find the link in its extensions, and one that goes on over it among the
-    /// [`Connections`]. Returns the link of what becomes a websocket of Socket.IO, if it is granted, and whether it opens a
-    /// session.
-    fn tie(&self, request: &mut Request) -> Option<(Arc<Link>, bool)> {
-        let weak = request.extensions_mut().remove::<Weak<Link>>()?;
-        let link = weak.upgrade()?;
-        if parameter(request, "transport")? != "websocket" {
-            return None;
-        }
-        if let Some(session) = parameter(request, "sid") {
-            self.connections.expect(&session, &link);
-            return Some((link, false));
-        }
-        request.extensions_mut().insert(weak);
-        Some((link, true))
+    /// Opens a session on the websocket that this request becomes. The session finds the link in the extensions of its
+    /// request, and keeps nothing else of it.
+    fn open(&self, link: &Arc<Link>, request: &mut Request, address: &'static str) {
+        link.begin(true);
+        let (upgrade, mut library) = (hyper::upgrade::on(request), self.socket_io.clone());
+        let mut fresh = axum::http::Request::new(());
+        *fresh.uri_mut() = Uri::from_static(address);
+        fresh.extensions_mut().insert(Arc::downgrade(link));
+        tokio::spawn(async move {
+            let upgraded = upgrade.await.map_err(|_| ());
+            let parts = upgraded.and_then(|it| it.downcast::<TokioIo<Connection>>().map_err(drop));
+            // Who has gone meanwhile has no session.
+            if let Ok(Parts { io, read_buf, .. }) = parts {
+                let mut connection = io.into_inner();
+                connection.put_back(&read_buf);
+                // The library knows the address.
+                let _ = library.call((connection, fresh)).await;
+            }
+        });
     }
+}
+
+/// For a request that becomes a websocket and opens a session on it: its address, as the library reads it, and what the
+/// answer makes of its key (RFC 6455, 4.2.2). Of all others the library says what is wrong with them.
+fn opening(request: &Request) -> Option<(&'static str, String)> {
+    let address = match parameter(request, "EIO")?.as_ref() {
+        "3" => "/socket.io/?EIO=3&transport=websocket",
+        "4" => "/socket.io/?EIO=4&transport=websocket",
+        _ => return None,
+    };
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY)?;
+    let can = request.extensions().get::<OnUpgrade>().is_some() && request.method() == Method::GET;
+    let opens = can && parameter(request, "sid").is_none();
+    opens.then(|| (address, derive_accept_key(key.as_bytes())))
+}
+
+fn switching(accept: &str) -> Response {
+    let headers = [
+        (header::CONNECTION, "Upgrade"),
+        (header::UPGRADE, "websocket"),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 /// Socket.IO keeps the parts of the request that opened a connection. Header values and the address are slices of the
@@ -115,6 +158,10 @@ fn release(request: &mut Request) {
 fn is_socket_io(request: &Request) -> bool {
     let below = request.uri().path().strip_prefix("/socket.io");
     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+fn is(request: &Request, name: &str, value: &str) -> bool {
+    parameter(request, name).is_some_and(|it| it == value)
 }
 
 fn parameter<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {

@@ -176,13 +176,9 @@ impl Link {
         self.cut(&mut self.lock());
     }
 
-    /// Nothing is written any more, but for an answer that was to wait for more.
+    /// Nothing is written any more.
     pub(crate) fn shut_writes(&self) -> io::Result<()> {
-        let held = self.lock().out.close();
-        if let Some(held) = held {
-            // As much as the stream takes, which as a rule is all.
-            let _ = self.stream.try_write(&held);
-        }
+        self.lock().out.close();
         SockRef::from(&self.stream).shutdown(Shutdown::Write)
     }
 

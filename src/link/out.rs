@@ -148,11 +148,10 @@ impl Out {
         self.waiting.is_some() && !self.closed && self.library.between()
     }
 
-    /// Nothing is written any more. Returns the head of an answer that has not gone out.
-    pub(crate) fn close(&mut self) -> Option<Vec<u8>> {
+    /// Nothing is written any more.
+    pub(crate) fn close(&mut self) {
         self.closed = true;
         self.waiting = None;
-        self.held.take()
     }
 
     /// Sends a message, or leaves it to the library, which must then be given it.

@@ -51,17 +51,40 @@ async fn moved(gateway: &Gateway, receive_buffer: Option<u32>) -> WebSocket {
     stream
 }
 
+/// Asks for a websocket that opens a session, and reads until it has heard this.
+async fn ask_for_websocket(gateway: &Gateway, version: &str, more: &[u8], until: &str) -> String {
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let request = format!(
+        "GET /socket.io/?EIO=4&transport=websocket {version}\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let all = [request.as_bytes(), more].concat();
+    stream.write_all(&all).await.unwrap();
+    let mut heard = Vec::new();
+    let listen = async {
+        while !String::from_utf8_lossy(&heard).contains(until) {
+            let read = stream.read_buf(&mut heard).await.unwrap();
+            assert_ne!(read, 0, "{}", String::from_utf8_lossy(&heard));
+        }
+    };
+    tokio::time::timeout(WATCHDOG, listen).await.unwrap();
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
 #[tokio::test]
 async fn the_answer_to_who_cannot_have_a_websocket_of_http_1_0_goes_out_all_the_same() {
     let gateway = gateway("").await;
-    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.0\r\nHost: x\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let read = stream.read_to_string(&mut answer);
-    tokio::time::timeout(WATCHDOG, read).await.unwrap().unwrap();
+    let answer = ask_for_websocket(&gateway, "HTTP/1.0", b"", "\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 101 "), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_a_client_sends_together_with_its_request_for_a_websocket_is_read() {
+    let gateway = gateway("").await;
+    let connect = [0x81, 0x82, 0, 0, 0, 0, b'4', b'0'];
+    let heard = ask_for_websocket(&gateway, "HTTP/1.1", &connect, "40{\"sid\"").await;
+    assert!(heard.starts_with("HTTP/1.1 101 "), "{heard:?}");
+    assert!(heard.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{heard:?}");
 }
 
 /// What came, up to the state of `seq`: states in their order, and no clock ahead of them.
