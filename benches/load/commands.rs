@@ -10,7 +10,7 @@ mod flame;
 
 use std::time::Duration;
 
-use crate::percentile;
+use crate::middle;
 use crate::process::{Gateway, folder};
 
 pub(crate) use alone::serve as alone;
@@ -81,7 +81,7 @@ pub(crate) fn measure() {
     }
     for (name, one, other) in RATIOS {
         let pairs = rounds[one].iter().zip(&rounds[other]);
-        let ratio = middle(pairs.map(|(one, other)| one.per_second / other.per_second));
+        let ratio = middle(pairs.map(|(one, other)| one.per_second / other.per_second)).unwrap();
         println!("| durable commands per second, {name}, ratio | {ratio:.1} |");
     }
 }
@@ -102,7 +102,7 @@ fn report(case: &Case, rounds: &[Took]) {
         (_, true) => format!("{connections} connections, each fsync alone"),
         (_, false) => format!("{connections} connections"),
     };
-    let of = |figure: fn(&Took) -> f64| middle(rounds.iter().map(figure));
+    let of = |figure: fn(&Took) -> f64| middle(rounds.iter().map(figure)).unwrap();
     println!(
         "| {systems} systems, {who} | {:.0} durable commands per second, p50 {:.2} ms, p99 {:.2} ms; \
          processor: gateway {:.0} %, load {:.0} % of a core |",
@@ -112,10 +112,4 @@ fn report(case: &Case, rounds: &[Took]) {
         of(|took| took.gateway * 100.0),
         of(|took| took.load * 100.0),
     );
-}
-
-fn middle(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    percentile(&values, 50.0)
 }

@@ -37,6 +37,13 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
     sorted[((last as f64) * percent / 100.0).round() as usize]
 }
 
+/// The median; none of no values.
+fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    (!values.is_empty()).then(|| percentile(&values, 50.0))
+}
+
 fn main() -> ExitCode {
     // `cargo bench` adds --bench; what is left are names.
     let named: Vec<String> = std::env::args()

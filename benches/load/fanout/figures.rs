@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cell::{Cell, Measured};
 use super::server::Kind;
-use crate::percentile;
+use crate::middle;
 
 /// The rounds of every server in every cell.
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl Results {
 
 /// The median over the rounds that have it.
 pub(crate) fn median(rounds: &[Measured], figure: Figure) -> Option<f64> {
-    middle(rounds.iter().filter_map(|one| figure.of(one)).collect())
+    middle(rounds.iter().filter_map(|one| figure.of(one)))
 }
 
 /// The median of what one server takes against another in the same round. A server that did not hold its clients has no
@@ -71,10 +71,5 @@ pub(crate) fn ratio(ours: &[Measured], others: &[Measured], figure: Figure) -> O
     let pairs = ours.iter().zip(others);
     let pairs = pairs.filter(|(one, other)| one.held_all && other.held_all);
     let ratios = pairs.filter_map(|(one, other)| Some(figure.of(one)? / figure.of(other)?));
-    middle(ratios.collect())
-}
-
-pub(crate) fn middle(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    (!values.is_empty()).then(|| percentile(&values, 50.0))
+    middle(ratios)
 }

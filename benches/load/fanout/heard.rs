@@ -5,8 +5,7 @@
 use std::time::Instant;
 
 use super::cores::own_cpu_s;
-use super::figures::middle;
-use crate::percentile;
+use crate::{middle, percentile};
 
 /// The arrivals of one second.
 #[derive(Default)]
@@ -90,7 +89,7 @@ pub(crate) fn latency(ticks: &[Tick]) -> Option<Latency> {
     let each: Vec<Vec<f64>> = ticks.iter().filter_map(Tick::sorted_ms).collect();
     let of = |percent| {
         let values = each.iter().map(|sorted| percentile(sorted, percent));
-        middle(values.collect())
+        middle(values)
     };
     Some(Latency {
         p50: of(50.0)?,
