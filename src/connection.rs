@@ -40,7 +40,6 @@ impl Connections {
         Connection {
             _permit: permit,
             link,
-            unread: Vec::new(),
             id,
             list: Arc::clone(self),
         }
@@ -87,8 +86,6 @@ pub(crate) struct Connection {
     // Dropped first: who sees the connection closed finds its place free.
     _permit: OwnedSemaphorePermit,
     link: Arc<Link>,
-    /// What was read too early and is to be read again.
-    unread: Vec<u8>,
     id: u64,
     list: Arc<Connections>,
 }
@@ -103,16 +100,10 @@ impl Drop for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.unread.is_empty() {
-            let some = self.unread.len().min(buf.remaining());
-            buf.put_slice(&self.unread[..some]);
-            self.unread.drain(..some);
-            return Poll::Ready(Ok(()));
-        }
         let stream = self.link.stream();
         loop {
             ready!(stream.poll_read_ready(cx))?;
@@ -126,14 +117,9 @@ impl AsyncRead for Connection {
 }
 
 impl Connection {
-    /// Has these bytes read before all others.
-    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
-        self.unread.extend_from_slice(bytes);
-    }
-
     /// For who writes to the client beside the one who owns the connection.
-    pub(crate) fn link(&self) -> Weak<Link> {
-        Arc::downgrade(&self.link)
+    pub(crate) const fn link(&self) -> &Arc<Link> {
+        &self.link
     }
 }
 

@@ -1,9 +1,8 @@
 //! Where a request goes: to Socket.IO, or to the routes of HTTP.
 //!
-//! Before the library gets one of Socket.IO, its origin is checked, its websocket is tied to its session, and what the
-//! session would keep of it for life is let go of. A websocket that opens a session is answered here, and the library gets
-//! the bare connection: it would keep some 700 bytes more. When the first message may be written straight is for the link
-//! to see.
+//! The origin of one of Socket.IO is checked. A websocket that opens a session of protocol v5 goes to [`session`]; before
+//! the library gets any other request, its websocket is tied to its session, and what the session would keep of it for life
+//! is let go of.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,18 +13,18 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use hyper::upgrade::{OnUpgrade, Parts};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 use socketioxide::service::SocketIoService;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::config::Origins;
-use crate::connection::{Connection, Connections};
+use crate::connection::Connections;
 use crate::error::ApiError;
 use crate::http::shape;
 use crate::link::Link;
-use crate::{origin, query};
+use crate::socket::Door;
+use crate::{origin, query, session};
 
 /// All that Engine.IO reads of the headers of a request, which has one of them: of a POST, and of a websocket.
 const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::SEC_WEBSOCKET_KEY];
@@ -43,6 +42,7 @@ pub(crate) fn service(
 /// What answers every request.
 pub(crate) struct Front {
     pub socket_io: SocketIoService<Router>,
+    pub door: Arc<Door>,
     pub http: Router,
     /// The largest body of a request of HTTP. Socket.IO has its own limit.
     pub body_bytes: usize,
@@ -72,8 +72,10 @@ impl Front {
         let link = link.and_then(|link| link.upgrade());
         let link = link.filter(|_| is(&request, "transport", "websocket"));
         if let Some(link) = &link {
-            if let Some((address, accept)) = opening(&request) {
-                self.open(link, &mut request, address);
+            if let Some(accept) = opening(&request) {
+                link.begin_held();
+                let upgrade = hyper::upgrade::on(&mut request);
+                tokio::spawn(session::run(upgrade, Arc::clone(&self.door)));
                 return Ok(switching(&accept));
             }
             if let Some(session) = parameter(&request, "sid") {
@@ -85,45 +87,19 @@ impl Front {
         if let Some(link) = link
             && answer.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            link.begin(false);
+            link.begin();
         }
         Ok(answer.map(Body::new))
     }
-
-    /// Opens a session on the websocket that this request becomes. The session finds the link in the extensions of its
-    /// request, and keeps nothing else of it.
-    fn open(&self, link: &Arc<Link>, request: &mut Request, address: &'static str) {
-        link.begin(true);
-        let (upgrade, mut library) = (hyper::upgrade::on(request), self.socket_io.clone());
-        let mut fresh = axum::http::Request::new(());
-        *fresh.uri_mut() = Uri::from_static(address);
-        fresh.extensions_mut().insert(Arc::downgrade(link));
-        tokio::spawn(async move {
-            let upgraded = upgrade.await.map_err(|_| ());
-            let parts = upgraded.and_then(|it| it.downcast::<TokioIo<Connection>>().map_err(drop));
-            // Who has gone meanwhile has no session.
-            if let Ok(Parts { io, read_buf, .. }) = parts {
-                let mut connection = io.into_inner();
-                connection.put_back(&read_buf);
-                // The library knows the address.
-                let _ = library.call((connection, fresh)).await;
-            }
-        });
-    }
 }
 
-/// For a request that becomes a websocket and opens a session on it: its address, as the library reads it, and what the
-/// answer makes of its key (RFC 6455, 4.2.2). Of all others the library says what is wrong with them.
-fn opening(request: &Request) -> Option<(&'static str, String)> {
-    let address = match parameter(request, "EIO")?.as_ref() {
-        "3" => "/socket.io/?EIO=3&transport=websocket",
-        "4" => "/socket.io/?EIO=4&transport=websocket",
-        _ => return None,
-    };
+/// What the answer makes of the key (RFC 6455, 4.2.2) of a request that becomes a websocket and opens a session of
+/// protocol v5 on it. Of all others the library says what is wrong with them.
+fn opening(request: &Request) -> Option<String> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY)?;
     let can = request.extensions().get::<OnUpgrade>().is_some() && request.method() == Method::GET;
-    let opens = can && parameter(request, "sid").is_none();
-    opens.then(|| (address, derive_accept_key(key.as_bytes())))
+    let opens = is(request, "EIO", "4") && parameter(request, "sid").is_none();
+    (can && opens).then(|| derive_accept_key(key.as_bytes()))
 }
 
 fn switching(accept: &str) -> Response {

@@ -93,6 +93,9 @@ fn feed(
         .max_message_size(limits.socket_message_bytes)
         .max_frame_size(limits.socket_message_bytes)
         .read_buffer_size(limits.socket_read_buffer_bytes)
+        // The answers to pings of a client that does not read.
+        .write_buffer_size(0)
+        .max_write_buffer_size(limits.socket_message_bytes)
         .on_upgrade(async move |mut socket| {
             // Who went away, or stopped reading, has no use for a reason.
             let _ = send_ticks(&mut socket, &app, &system).await;

@@ -6,7 +6,7 @@
 //!  simulator ───┘ (HTTP only)  │   │    (pure)     (durable)      (the feed)  └─> deadlines: the next one moved
 //!                              │   └─ deadlines settle what is due the same way
 //!                              └─ answer back to the caller
-//!  socket: join -> enter room -> rooms: read state -> snapshot to this one socket (reads only)
+//!  session, socket: join -> enter room -> rooms: read state -> snapshot to this one socket (reads only)
 //! ```
 //!
 //! # Invariants
@@ -16,8 +16,9 @@
 //! 2. Nothing is live before it is durable, but for what closes a valve while the disk of one machine does not write. The
 //!    store owns the feed: a commit compares, writes, and makes the change visible in one step. `http` never emits.
 //! 3. Only `http`, `legacy`, `socket`, `rooms`, `event`, `visitor` and `error` use `wire`. Only `front`, `socket`,
-//!    `rooms` and `visitor` know socketioxide. `rooms` never writes to the store; `socket` never submits. What is said to a client
-//!    goes through its `visitor`, and on a websocket through its `link`: one order.
+//!    `rooms` and `visitor` know socketioxide; `session` knows its parser, and speaks for it on the websockets that were opened
+//!    for a session of protocol 5. `rooms` never writes to the store; `socket` and `session` never submit. What is said to a
+//!    client goes through its `visitor`, and on a websocket through its `link`: one order.
 //! 4. State is a value, time is an argument. The operating system's clocks are read in [`time`] alone (clippy refuses
 //!    them elsewhere). Where several machines share a store, its clock is the only one.
 //! 5. Deadlines are data in the states, fired by one loop, never a task per system. Any node may fire one, or show a run
@@ -51,6 +52,7 @@ mod origin;
 mod query;
 mod rooms;
 mod serve;
+mod session;
 pub mod simulator;
 mod socket;
 pub mod store;
@@ -115,13 +117,14 @@ pub async fn run(
     let (socket_io, io) = socket::service(&limits);
     let (rooms, doors) = Rooms::new(io.clone(), gateway.clone(), Arc::clone(&members));
     let connections = Arc::new(Connections::default());
-    let door = socket::Door {
+    let door = Arc::new(socket::Door {
         gateway: gateway.clone(),
         members: Arc::clone(&members),
         connections: Arc::clone(&connections),
+        limits: Arc::clone(&limits),
         joins: doors.joins,
-    };
-    socket::serve(&io, door);
+    });
+    socket::serve(&io, Arc::clone(&door));
 
     deadlines::settle_all(&gateway)
         .await
@@ -142,6 +145,7 @@ pub async fn run(
     let cors = origin::cors(&origins);
     let front = Arc::new(Front {
         socket_io,
+        door,
         http: http::router(Arc::new(app)),
         body_bytes: limits.body_bytes,
         origins,

@@ -1,6 +1,8 @@
 //! The link of one client: its stream, and the lock that keeps whole what the library and the rooms write to it.
 //!
-//! Knows frames and bytes, nothing of who gets what. It cuts a client that accepts nothing.
+//! The library is who owns the connection and writes to it: hyper, then the library of Socket.IO, or in a session of ours the
+//! websocket alone, which answers pings and a close. Knows frames and bytes, nothing of who gets what. It cuts a client that
+//! accepts nothing.
 
 use std::io;
 use std::net::Shutdown;
@@ -24,6 +26,10 @@ pub(crate) use frames::Text;
 pub(crate) use handover::marked;
 use out::Out;
 pub(crate) use out::{Late, Message, Said};
+
+/// What the library has ready for a client that takes nothing. Its websockets write from 128 KiB on and take no more
+/// meanwhile, but for the answers to a client's pings: who sends these and does not read is cut.
+const MOST_READY: usize = 256 * 1024;
 
 /// Shared by the connection that owns it and the rooms that its client has joined.
 #[derive(Debug)]
@@ -77,20 +83,19 @@ impl Link {
         std::mem::replace(&mut self.lock().session, session)
     }
 
-    /// The answer that is written next makes it a websocket; one that opens a session goes out together with the packet
-    /// that says so, which the library writes as soon as it has the websocket.
-    pub(crate) fn begin(&self, opens: bool) {
-        self.lock().out.begin(opens);
+    /// The answer that is written next makes it a websocket, which the library writes to.
+    pub(crate) fn begin(&self) {
+        self.lock().out.begin();
+    }
+
+    /// The same for one that only we write messages to. The answer goes out together with the first of them.
+    pub(crate) fn begin_held(&self) {
+        self.lock().out.begin_held();
     }
 
     /// Its client is about to get its connect packet, and no message before it.
     pub(crate) fn await_connect(&self) {
         self.lock().out.await_connect();
-    }
-
-    /// True once its client was told that it is connected.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.lock().out.is_connected()
     }
 
     /// Its client has left the system.
@@ -146,6 +151,11 @@ impl Link {
                 };
                 let written = state.out.write(bytes, write);
                 let waits = matches!(&written, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+                let ready: usize = bytes.iter().map(|part| part.len()).sum();
+                if waits && ready > MOST_READY && state.out.begun() {
+                    self.cut(&mut state);
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
                 state.library_waits = waits;
                 if let Some(attended) = &state.attended
                     && !waits

@@ -189,7 +189,7 @@ async fn connection<S: Answers>(
     shutdown: CancellationToken,
 ) {
     let requests = AtomicU32::new(0);
-    let link = stream.link();
+    let link = Arc::downgrade(stream.link());
     let answering = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         // Only a websocket is written to beside the answers to its requests.

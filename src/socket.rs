@@ -1,6 +1,7 @@
 //! The way in over Socket.IO: connect, join, leave. Reads only; commands are HTTP.
 //!
-//! Nothing is sent from here but acks of refusals: what a room hears comes from [`crate::rooms`].
+//! Nothing is sent from here but acks: what a room hears comes from [`crate::rooms`]. The sessions are the library's, but for
+//! those of [`crate::session`].
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,11 +30,11 @@ pub const EVENTS_IN: [&str; 2] = ["join", "leave"];
 pub const EVENTS_OUT: [&str; 3] = ["state", "clock", "action"];
 
 /// Binary attachments of one packet that are read, to be refused with an ack.
-const BINARIES: usize = 4;
+pub(crate) const BINARIES: usize = 4;
 /// So much of the name of an event is repeated to who sent it.
 const LONGEST_NAME: usize = 64;
 /// How long a packet may wait for its attachments.
-const BINARIES_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BINARIES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The Socket.IO server with our limits, and nothing behind it; [`serve`] gives it its handlers.
 pub(crate) fn service(limits: &Limits) -> (SocketIoService<Router>, SocketIo) {
@@ -63,12 +64,12 @@ pub(crate) struct Door {
     pub gateway: Gateway,
     pub members: Arc<Members>,
     pub connections: Arc<Connections>,
+    pub limits: Arc<Limits>,
     pub joins: mpsc::Sender<Join>,
 }
 
 /// Takes connections from now on.
-pub(crate) fn serve(io: &SocketIo, door: Door) {
-    let door = Arc::new(door);
+pub(crate) fn serve(io: &SocketIo, door: Arc<Door>) {
     // The handlers are registered in the middleware: an event that a client sends as soon as it is connected would
     // be lost if they were registered in the connect handler, which runs after the connect packet went out.
     let register = move |socket: SocketRef| {
@@ -89,23 +90,12 @@ fn register(socket: &SocketRef, visitor: &Arc<Visitor>, door: &Arc<Door>) {
               Event(name): Event,
               TryData(payload): TryData<serde_json::Value>,
               ack: Ack| {
-            let payload = payload.map_err(|_| wrong_payload());
-            let done = payload.and_then(|payload| door.event(&one, &name, &payload));
-            let (visitor, door) = (Arc::clone(&one), Arc::clone(&door));
+            let join = door.hear(&one, &name, payload.ok(), ack);
+            let door = Arc::clone(&door);
             async move {
-                match done {
-                    Ok(Done::Entered(system, place)) => {
-                        until_connected(&visitor, &socket).await;
-                        let join = Join {
-                            visitor,
-                            system,
-                            ack,
-                            place,
-                        };
-                        door.ask_for_snapshot(join).await;
-                    }
-                    Ok(Done::Left) => visitor.answer(ack, &wire::Ack::Left { ok: true }),
-                    Err(error) => refuse(&visitor, ack, &error),
+                if let Some(join) = join {
+                    until_connected(&socket).await;
+                    door.ask_for_snapshot(join).await;
                 }
             }
         },
@@ -125,6 +115,31 @@ enum Done {
 }
 
 impl Door {
+    /// Does what an event of a client asks for, and answers it; a join is to be followed by
+    /// [`Door::ask_for_snapshot`], which does that.
+    pub(crate) fn hear(
+        &self,
+        visitor: &Arc<Visitor>,
+        name: &str,
+        payload: Option<serde_json::Value>,
+        ack: Ack,
+    ) -> Option<Join> {
+        let payload = payload.ok_or_else(wrong_payload);
+        match payload.and_then(|payload| self.event(visitor, name, &payload)) {
+            Ok(Done::Entered(system, place)) => {
+                return Some(Join {
+                    visitor: Arc::clone(visitor),
+                    system,
+                    ack,
+                    place,
+                });
+            }
+            Ok(Done::Left) => visitor.answer(ack, &wire::Ack::Left { ok: true }),
+            Err(error) => refuse(visitor, ack, &error),
+        }
+        None
+    }
+
     fn event(
         &self,
         visitor: &Arc<Visitor>,
@@ -158,7 +173,7 @@ impl Door {
         Ok(Done::Entered(system.clone(), place))
     }
 
-    async fn ask_for_snapshot(&self, join: Join) {
+    pub(crate) async fn ask_for_snapshot(&self, join: Join) {
         if let Err(mpsc::error::SendError(join)) = self.joins.send(join).await {
             refuse(&join.visitor, join.ack, &ApiError::overloaded());
         }
@@ -173,10 +188,10 @@ fn refuse(visitor: &Visitor, ack: Ack, error: &ApiError) {
 
 /// What is sent to a client before it was told that it is connected would be lost, and a client that joins at once would
 /// not get its snapshot, only the ack of it if it asked for one.
-async fn until_connected(visitor: &Visitor, socket: &SocketRef) {
+async fn until_connected(socket: &SocketRef) {
     // One that is not connected after these, a second in all, has gone.
     for look in 0..10 {
-        if visitor.is_connected(socket) {
+        if socket.connected() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1 << look)).await;

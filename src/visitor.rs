@@ -1,8 +1,9 @@
 //! One Socket.IO client: the rooms that it has joined, and the one way in which it is told anything.
 //!
-//! A client on a plain websocket of protocol v5 is written to straight, all others through the library. Either way, what
+//! A client on a plain websocket of protocol v5 is written to straight, all others by the library. Either way, what
 //! is said to one client goes out in the order in which it was said. What that is, is decided elsewhere.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -20,10 +21,9 @@ use crate::link::{Link, Message, Said};
 use crate::members::{Members, Room, Seat, TooManyJoins};
 use crate::wire;
 
-/// Lives in the socket's handlers, and ends with it.
+/// Lives in the handlers of a socket of the library, or in a session of ours, and ends with it.
 #[derive(Debug)]
 pub(crate) struct Visitor {
-    id: Sid,
     way: Way,
     /// None after it went away, so that an event that was still on its way cannot bring it back. Held while something is
     /// said, which so has its place in the order, and is not heard by who has left.
@@ -36,12 +36,12 @@ pub(crate) struct Visitor {
 /// Where its messages are written.
 #[derive(Debug)]
 enum Way {
-    /// The library alone knows how to speak to it.
-    Library,
-    /// On the link that it opened its session on.
-    Opened(Weak<Link>),
-    /// On the link that its session moves to, as soon as there is one.
-    Moved(OnceLock<Weak<Link>>, Arc<Connections>),
+    /// Its session is ours, on this link.
+    Ours(Arc<Link>),
+    /// Its session is the library's, which alone knows how to speak to it.
+    Library(Sid),
+    /// The same, until it moves to a websocket: on that link, as soon as the library has written there what it was given.
+    Moving(Sid, OnceLock<Weak<Link>>, Arc<Connections>),
 }
 
 /// A system that the client has joined; it has a seat once it was let in.
@@ -62,43 +62,36 @@ impl Drop for Place {
 }
 
 impl Visitor {
-    /// A client comes, with no room yet. Called before the library has anything to say to it.
+    /// A client of the library comes, with no room yet. Called before the library has anything to say to it.
     pub(crate) fn arrive(
         socket: &SocketRef,
         members: &Arc<Members>,
         connections: &Arc<Connections>,
     ) -> Self {
-        let opened = &socket.req_parts().extensions;
-        let way = match (socket.protocol(), opened.get::<Weak<Link>>()) {
-            (ProtocolVersion::V4, _) => Way::Library,
-            (ProtocolVersion::V5, Some(link)) => {
-                if let Some(link) = link.upgrade() {
-                    link.await_connect();
-                }
-                Way::Opened(Weak::clone(link))
-            }
-            (ProtocolVersion::V5, None) => {
+        let way = match socket.protocol() {
+            ProtocolVersion::V4 => Way::Library(socket.id),
+            ProtocolVersion::V5 => {
                 // It may have moved already, or be in its second life on the same websocket.
                 if let Some(link) = connections.expected(socket.id.as_str()) {
                     link.await_connect();
                 }
-                Way::Moved(OnceLock::new(), Arc::clone(connections))
+                Way::Moving(socket.id, OnceLock::new(), Arc::clone(connections))
             }
         };
+        Self::new(way, members)
+    }
+
+    /// A client of ours comes, with no room yet.
+    pub(crate) fn on(link: &Arc<Link>, members: &Arc<Members>) -> Self {
+        Self::new(Way::Ours(Arc::clone(link)), members)
+    }
+
+    fn new(way: Way, members: &Arc<Members>) -> Self {
         Self {
-            id: socket.id,
             way,
             joined: Mutex::new(Some(Vec::new())),
             waits_for: AtomicUsize::new(0),
             members: Arc::clone(members),
-        }
-    }
-
-    /// True once it has been told that it is connected, and may be told more.
-    pub(crate) fn is_connected(&self, socket: &SocketRef) -> bool {
-        match &self.way {
-            Way::Opened(link) => link.upgrade().is_none_or(|link| link.is_connected()),
-            Way::Library | Way::Moved(..) => socket.connected(),
         }
     }
 
@@ -227,7 +220,7 @@ impl Visitor {
         self.say(&event.packet.message, |said| {
             // It may have gone at this moment, or have so much waiting for it that it learns of this one from the
             // `seq` of the next clock.
-            let Some(socket) = io.get_socket(self.id) else {
+            let Some(socket) = self.id().and_then(|id| io.get_socket(id)) else {
                 return false;
             };
             socket.emit(event.name, &event.packet.payload(said)).is_ok()
@@ -235,9 +228,9 @@ impl Visitor {
     }
 
     /// Who is gone needs no answer.
-    fn reply(&self, packet: &Packet, sender: AckSender) {
+    fn reply(&self, packet: &Packet, sender: Option<AckSender>) {
         self.say(&packet.message, |said| {
-            sender.send(&packet.payload(said)).is_ok()
+            sender.is_some_and(|sender| sender.send(&packet.payload(said)).is_ok())
         });
     }
 
@@ -253,18 +246,26 @@ impl Visitor {
         }
     }
 
-    fn link(&self) -> Option<Arc<Link>> {
+    fn link(&self) -> Option<Cow<'_, Arc<Link>>> {
         match &self.way {
-            Way::Library => None,
-            Way::Opened(link) => link.upgrade(),
-            Way::Moved(link, connections) => {
+            Way::Ours(link) => Some(Cow::Borrowed(link)),
+            Way::Library(_) => None,
+            Way::Moving(id, link, connections) => {
                 if let Some(link) = link.get() {
-                    return link.upgrade();
+                    return link.upgrade().map(Cow::Owned);
                 }
-                let moved = connections.expected(self.id.as_str())?;
+                let moved = connections.expected(id.as_str())?;
                 link.get_or_init(|| Arc::downgrade(&moved));
-                Some(moved)
+                Some(Cow::Owned(moved))
             }
+        }
+    }
+
+    /// Which one of the library's.
+    const fn id(&self) -> Option<Sid> {
+        match self.way {
+            Way::Ours(_) => None,
+            Way::Library(id) | Way::Moving(id, ..) => Some(id),
         }
     }
 
@@ -286,12 +287,18 @@ impl Drop for Visitor {
 /// How a client wants the answer to one of its events, if it does.
 pub(crate) struct Ack {
     id: Option<i64>,
-    sender: AckSender,
+    /// The library's, for its own clients.
+    sender: Option<AckSender>,
 }
 
 impl Ack {
+    /// For a client of ours, which may have given its event a number.
+    pub(crate) const fn ours(id: Option<i64>) -> Self {
+        Self { id, sender: None }
+    }
+
     /// The answer, and how it is given; none for who asked for none.
-    fn with(self, answer: &wire::Ack<'_>) -> Option<(Packet, AckSender)> {
+    fn with(self, answer: &wire::Ack<'_>) -> Option<(Packet, Option<AckSender>)> {
         let packet = Packet::ack(self.id?, answer);
         Some((packet, self.sender))
     }
@@ -306,6 +313,9 @@ impl FromMessageParts<LocalAdapter> for Ack {
         id: &Option<i64>,
     ) -> Result<Self, Infallible> {
         let sender = AckSender::from_message_parts(socket, value, id)?;
-        Ok(Self { id: *id, sender })
+        Ok(Self {
+            id: *id,
+            sender: Some(sender),
+        })
     }
 }

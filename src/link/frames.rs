@@ -56,11 +56,6 @@ impl Frames {
         self.at = At::Head(0);
     }
 
-    /// True in the head of the answer.
-    pub(crate) const fn in_head(&self) -> bool {
-        matches!(self.at, At::Head(_))
-    }
-
     /// True when another frame may be written here.
     pub(crate) fn between(&self) -> bool {
         matches!(self.at, At::Header(_, 0)) && !self.unfinished

@@ -67,8 +67,6 @@ pub(crate) enum Said {
 #[derive(Debug)]
 pub(crate) struct Out {
     library: Frames,
-    /// The head of an answer that goes out with what is written next.
-    held: Option<Vec<u8>>,
     way: Way,
     waiting: Option<Box<Waiting>>,
     /// Messages that may wait, besides the newest states.
@@ -81,6 +79,8 @@ pub(crate) struct Out {
 enum Way {
     /// That of the library.
     Library,
+    /// None so far: the head of the answer that makes it a websocket is kept, and goes out with the first message.
+    Held(Vec<u8>),
     /// As before, until it has written all that it was given.
     Handover(Box<Handover>),
     Straight,
@@ -102,7 +102,6 @@ impl Out {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             library: Frames::default(),
-            held: None,
             way: Way::Library,
             waiting: None,
             most,
@@ -110,26 +109,21 @@ impl Out {
         }
     }
 
-    /// The answer that the library writes next makes it a websocket. With `held`, its head goes out in one piece with the
-    /// packet that the library writes after it.
-    pub(crate) fn begin(&mut self, held: bool) {
+    /// The answer that is written next makes it a websocket.
+    pub(crate) fn begin(&mut self) {
         self.library.begin();
-        self.held = held.then(Vec::new);
+    }
+
+    /// The same for one without the library, which the next message opens: both go out in one piece.
+    pub(crate) fn begin_held(&mut self) {
+        self.begin();
+        self.way = Way::Held(Vec::new());
     }
 
     /// A client is about to get its connect packet here, and no message before it.
     pub(crate) fn await_connect(&mut self) {
         if self.library.begun() {
             self.way = Way::Handover(Box::new(Handover::new(First::Connect)));
-        }
-    }
-
-    /// True once the connect packet has passed, or a message that is [`marked`](super::marked).
-    pub(crate) fn is_connected(&self) -> bool {
-        match &self.way {
-            Way::Library => false,
-            Way::Handover(handover) => handover.passed,
-            Way::Straight => true,
         }
     }
 
@@ -140,7 +134,7 @@ impl Out {
 
     /// True once it is a websocket on which a message has passed.
     pub(crate) const fn begun(&self) -> bool {
-        self.library.begun()
+        self.is_straight() || self.library.begun()
     }
 
     /// True while the stream does not take what we say, and it is not for the library to go on.
@@ -175,6 +169,18 @@ impl Out {
                 handover.outstanding += 1;
                 return Ok(Said::Library);
             }
+            Way::Held(head) => {
+                let first = [&head[..], &message.frame].concat();
+                let late = message.late.clone();
+                self.way = Way::Straight;
+                return self.say(
+                    &Message {
+                        frame: first.into(),
+                        late,
+                    },
+                    write,
+                );
+            }
             Way::Straight => {}
         }
         if self.closed || self.library.closed() {
@@ -199,7 +205,7 @@ impl Out {
             Way::Handover(handover) => {
                 handover.outstanding = handover.outstanding.saturating_sub(1)
             }
-            Way::Library | Way::Straight => {}
+            Way::Library | Way::Held(_) | Way::Straight => {}
         }
         self.hand_over();
     }
@@ -213,8 +219,11 @@ impl Out {
         bytes: &[io::IoSlice<'_>],
         mut write: impl FnMut(&[io::IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if self.held.is_some() {
-            return self.write_held(bytes, write);
+        if let Way::Held(head) = &mut self.way {
+            bytes.iter().for_each(|part| head.extend_from_slice(part));
+            let all = bytes.iter().map(|part| part.len()).sum();
+            self.pass(bytes, all);
+            return Ok(all);
         }
         // Once our messages go straight, the library's have no order with them: pings need not wait for all of ours.
         let mut one = |bytes: &[u8]| write(&[io::IoSlice::new(bytes)]);
@@ -230,35 +239,6 @@ impl Out {
         self.pass(bytes, written);
         self.hand_over();
         Ok(written)
-    }
-
-    /// The same while there is a head of an answer, which is kept, or what is left of it goes first.
-    fn write_held(
-        &mut self,
-        bytes: &[io::IoSlice<'_>],
-        write: impl FnOnce(&[io::IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        let held = self.held.get_or_insert_default();
-        if self.library.in_head() {
-            bytes.iter().for_each(|part| held.extend_from_slice(part));
-            let all = bytes.iter().map(|part| part.len()).sum();
-            self.pass(bytes, all);
-            return Ok(all);
-        }
-        let first = [io::IoSlice::new(held)];
-        let together: Vec<_> = first.iter().chain(bytes).copied().collect();
-        let written = write(&together)?;
-        let Some(written) = written.checked_sub(held.len()) else {
-            held.drain(..written);
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        self.held = None;
-        self.pass(bytes, written);
-        // Nothing at all would be taken for the end of the stream.
-        match written {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            some => Ok(some),
-        }
     }
 
     /// Follows so many bytes of what the library writes.

@@ -130,23 +130,36 @@ fn begun(first: &str) -> (Out, Stream) {
     };
     let mut library = Library::default();
     library.buffer.extend(HEAD);
-    out.begin(false);
+    out.begin();
     library.frame(first);
     library.write_all(&mut out, &mut stream);
     stream.taken.clear();
     (out, stream)
 }
 
-/// A websocket whose client was told that it is connected.
+/// A websocket that was opened without the library.
 fn straight() -> (Out, Stream) {
-    let (mut out, mut stream) = begun("0{}");
-    out.await_connect();
-    assert!(!out.is_connected());
-    let mut library = Library::default();
-    library.frame("40{\"sid\":\"x\"}");
-    library.write_all(&mut out, &mut stream);
-    assert!(out.is_connected());
+    let (mut out, mut stream) = held(usize::MAX);
+    stream.say(&mut out, &kept("0{}"));
     stream.taken.clear();
+    (out, stream)
+}
+
+/// The same before the first message, on a stream that takes so much.
+fn held(room: usize) -> (Out, Stream) {
+    let mut out = Out::new(64);
+    let mut stream = Stream {
+        taken: Vec::new(),
+        room,
+    };
+    let mut library = Library::default();
+    out.begin_held();
+    let (one, other) = HEAD.split_at(10);
+    for part in [one, other] {
+        library.buffer.extend(part);
+        library.write(&mut out, &mut stream, false);
+        assert!(stream.taken.is_empty() && library.buffer.is_empty());
+    }
     (out, stream)
 }
 
@@ -225,7 +238,7 @@ fn run(seed: u64) -> (Vec<String>, Saying, Library) {
     stream.room = usize::MAX;
     library.write_all(&mut out, &mut stream);
     out.flush(|bytes| stream.write(bytes)).unwrap();
-    assert!(out.is_connected() && !out.waits());
+    assert!(out.is_straight() && !out.waits());
     (parse(stream.taken), saying, library)
 }
 
@@ -281,7 +294,7 @@ fn a_million_frames_are_whole_and_in_order_however_the_stream_takes_them() {
 }
 
 /// Says numbered messages while the library still holds some of them; returns what came out, and what was said.
-fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
+fn hand_over(seed: u64, connects_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
     let chance = &mut ChaCha8Rng::seed_from_u64(seed);
     let mut out = Out::new(usize::MAX);
     let mut stream = Stream {
@@ -289,13 +302,12 @@ fn hand_over(seed: u64, opened_here: bool) -> (Vec<u64>, Vec<u64>, bool) {
         room: 0,
     };
     let mut library = Library::default();
-    out.begin(opened_here);
+    out.begin();
     stream.room = usize::MAX;
     library.buffer.extend(HEAD);
+    library.frame("3probe");
     library.write_all(&mut out, &mut stream);
-    library.frame(if opened_here { "0{}" } else { "3probe" });
-    library.write_all(&mut out, &mut stream);
-    if opened_here {
+    if connects_here {
         out.await_connect();
         library.frame("40{}");
     } else {
@@ -357,35 +369,19 @@ fn no_message_overtakes_what_the_library_still_holds() {
 }
 
 #[test]
-fn the_answer_that_opens_a_session_goes_out_with_its_first_packet() {
+fn the_answer_that_opens_a_session_goes_out_with_its_first_message() {
     for most in [usize::MAX, 1, 7, HEAD.len(), HEAD.len() + 2] {
-        let mut out = Out::new(64);
-        let mut stream = Stream {
-            taken: Vec::new(),
-            room: most,
-        };
-        let mut library = Library::default();
-        out.begin(true);
-        let (one, other) = HEAD.split_at(10);
-        for part in [one, other] {
-            library.buffer.extend(part);
-            library.write(&mut out, &mut stream, false);
-            assert!(stream.taken.is_empty() && library.buffer.is_empty());
-        }
-        library.frame("0{}");
-        let all = [HEAD, &library.buffer].concat();
-        library.write(&mut out, &mut stream, true);
+        let (mut out, mut stream) = held(most);
+        let open = kept("0{}");
+        stream.say(&mut out, &open);
+        let all = [HEAD, &open.frame].concat();
         assert_eq!(stream.taken, all[..most.min(all.len())]);
-        while !library.buffer.is_empty() {
+        while stream.taken.len() < all.len() {
             stream.room = most;
-            library.write(&mut out, &mut stream, true);
+            out.flush(|bytes| stream.write(bytes)).unwrap();
         }
         assert_eq!(stream.taken, all);
-        out.await_connect();
-        library.frame("40{}");
-        stream.room = usize::MAX;
-        library.write_all(&mut out, &mut stream);
-        assert!(out.is_connected());
+        assert!(out.is_straight() && !out.waits());
     }
 }
 

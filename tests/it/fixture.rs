@@ -349,14 +349,16 @@ impl Http {
     }
 }
 
-const SOCKET_IO: &str = "/socket.io/?EIO=4&transport=websocket";
+pub(crate) const SOCKET_IO: &str = "/socket.io/?EIO=4&transport=websocket";
 
 pub(crate) type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A websocket without any protocol on top.
 pub(crate) async fn websocket(address: SocketAddr, path: &str) -> WebSocket {
     let url = format!("ws://{address}{path}");
-    let connected = tokio::time::timeout(WATCHDOG, tokio_tungstenite::connect_async(url)).await;
+    // As every client of Socket.IO: two packets in a row do not wait for each other.
+    let connecting = tokio_tungstenite::connect_async_with_config(url, None, true);
+    let connected = tokio::time::timeout(WATCHDOG, connecting).await;
     connected.expect("the handshake ends").unwrap().0
 }
 
@@ -497,10 +499,16 @@ impl Socket {
     }
 
     pub(crate) async fn send_raw(&mut self, text: String) -> Result<(), String> {
-        self.stream
-            .send(Message::text(text))
-            .await
-            .map_err(|e| e.to_string())
+        self.send(Message::text(text)).await
+    }
+
+    pub(crate) async fn send_binary(&mut self, bytes: &'static [u8]) -> Result<(), String> {
+        self.send(Message::binary(bytes)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), String> {
+        let sent = self.stream.send(message).await;
+        sent.map_err(|e| e.to_string())
     }
 
     /// Sends an event and returns the ack of it, and what came before the ack.

@@ -45,6 +45,7 @@ mod retries;
 mod rooms;
 mod safety;
 mod season;
+mod sessions;
 mod simulation;
 mod stale;
 mod steps;

@@ -1,14 +1,17 @@
 //! What is written to websockets straight, beside the library: whole, in order, and not for ever to who does not read.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::fixture::{
-    Gateway, Packet, SYSTEMS, Setup, Socket, WATCHDOG, WebSocket, websocket,
-    websocket_with_receive_buffer,
+    Gateway, Packet, Process, SOCKET_IO, SYSTEMS, Setup, Socket, WATCHDOG, WebSocket, resident_kib,
+    websocket, websocket_with_receive_buffer,
 };
 use crate::load::number;
 use crate::strangers::Polling;
@@ -33,16 +36,16 @@ async fn change(gateway: &Gateway, system: &str, changes: u64) {
 }
 
 /// A client that has joined over polling and goes on over a websocket.
-async fn moved(gateway: &Gateway, receive_buffer: Option<u32>) -> WebSocket {
-    let mut session = Polling::open(gateway.address).await.unwrap();
+async fn moved(address: SocketAddr, receive_buffer: Option<u32>) -> WebSocket {
+    let mut session = Polling::open(address).await.unwrap();
     session.post("40").await.unwrap();
     session.hear("40").await.unwrap();
     session.post(r#"420["join","north"]"#).await.unwrap();
     session.hear("430").await.unwrap();
     let path = session.websocket();
     let mut stream = match receive_buffer {
-        Some(bytes) => websocket_with_receive_buffer(gateway.address, &path, bytes).await,
-        None => websocket(gateway.address, &path).await,
+        Some(bytes) => websocket_with_receive_buffer(address, &path, bytes).await,
+        None => websocket(address, &path).await,
     };
     stream.send(Message::text("2probe")).await.unwrap();
     let pong = stream.next().await.unwrap().unwrap();
@@ -113,7 +116,7 @@ async fn who_reads_again_gets_the_newest_state_and_not_all_that_it_missed() {
     let gateway = gateway("write_timeout_ms = 600000\ntcp_user_timeout_ms = 600000").await;
     let mut opened = Socket::connect_with_receive_buffer(gateway.address, TINY).await;
     opened.join("north").await;
-    let mut moved = Socket::connected(moved(&gateway, Some(TINY)).await);
+    let mut moved = Socket::connected(moved(gateway.address, Some(TINY)).await);
     // Told by the library that it has written all, a client that has moved is written to straight, too.
     gateway.http.change("/systems/north/manual").await;
     moved.event("state").await;
@@ -145,7 +148,7 @@ async fn a_client_that_moves_from_polling_in_the_middle_of_changes_hears_them_in
                 http.change(&format!("/systems/north/{verb}")).await;
             }
         });
-        let mut socket = Socket::connected(moved(&gateway, None).await);
+        let mut socket = Socket::connected(moved(gateway.address, None).await);
         changes.await.unwrap();
         gateway.http.change("/systems/north/manual").await;
         gateway.http.change("/systems/north/stop").await;
@@ -228,4 +231,41 @@ async fn frames_stay_whole_in_tiny_buffers_whoever_writes_them() {
         gateway.advance(1_000);
         client.event("clock").await;
     }
+}
+
+/// Sends pings of the websocket and reads nothing, until this much is sent or the gateway has had enough.
+async fn flood(mut stream: WebSocket, bytes: usize) -> WebSocket {
+    for _ in 0..bytes / 125 {
+        let ping = Message::Ping(vec![b'x'; 125].into());
+        if stream.feed(ping).await.is_err() {
+            break;
+        }
+    }
+    let _ = stream.flush().await;
+    stream
+}
+
+#[tokio::test]
+async fn the_answers_to_pings_of_a_client_that_does_not_read_do_not_pile_up() {
+    const FLOOD: usize = 20 << 20;
+    const GROWTH_KIB: u64 = 6 << 10;
+    let folder = TempDir::new().unwrap();
+    // The raw feed does not read, either, while it is not read.
+    let limits = "write_timeout_ms = 2000\ntcp_user_timeout_ms = 600000";
+    let config = format!("[limits]\nsend_buffer_bytes = {TINY}\n{limits}\n{SYSTEMS}");
+    let gateway = Process::start(folder.path(), &config, &[]);
+    let mut reader = Socket::connect(gateway.address).await;
+    reader.join("north").await;
+    let resident = resident_kib(&gateway);
+    let opened = websocket(gateway.address, SOCKET_IO).await;
+    let feed = websocket(gateway.address, "/ws").await;
+    let moved = moved(gateway.address, None).await;
+    for (name, stream) in [("opened", opened), ("feed", feed), ("moved", moved)] {
+        let flooded = tokio::time::timeout(WATCHDOG, flood(stream, FLOOD)).await;
+        let _stream = flooded.expect("it is read or cut");
+        let grown = resident_kib(&gateway).saturating_sub(resident);
+        assert!(grown < GROWTH_KIB, "{name}: {grown} KiB more than before");
+    }
+    gateway.http.change("/systems/north/manual").await;
+    assert_eq!(reader.event("state").await["seq"], 1);
 }
